@@ -1,0 +1,1 @@
+//! Stage 2: what the ledger says we have.

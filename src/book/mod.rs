@@ -1,0 +1,1 @@
+//! Stage 2: offers, levels and pools of every configured market.

@@ -1,0 +1,60 @@
+//! Book to strategy.
+
+use super::{ConnId, FeedFault, OwnTransaction, ReferencePrice};
+use crate::stellar::{AccountIndex, LedgerSeq, MarketId, OfferId, Side, Stroops};
+
+/// What the book tells the strategies. The state itself is not in the event: it stands in the
+/// [`views`](super::views), of book and account at the same ledger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BookEvent {
+    /// A ledger is complete and the views show it. Comes after the ledger's other events.
+    LedgerClosed(LedgerClosed),
+    /// This market's view changed in the ledger that is about to be announced.
+    MarketChanged(MarketId),
+    /// An offer or order of ours traded. Never dropped.
+    Fill(Fill),
+    /// A transaction of ours was applied, or failed. Never dropped.
+    OwnTransaction(OwnTransaction),
+    /// The reference price moved.
+    ReferencePrice(ReferencePrice),
+    /// The book can no longer be trusted, or can be again: quoting must stop until it is whole.
+    Whole(bool),
+    /// A source went up or down.
+    Feed(ConnId, bool),
+    /// A source said something wrong.
+    Fault(ConnId, FeedFault),
+}
+
+/// A closed ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerClosed {
+    /// Its number.
+    pub seq: LedgerSeq,
+    /// Close time, seconds since 1970.
+    pub close_time_s: u64,
+    /// Base fee an operation, stroops.
+    pub base_fee: u32,
+    /// Base reserve, stroops.
+    pub base_reserve: u32,
+    /// Transactions applied, failed ones included.
+    pub transactions: u32,
+}
+
+/// A trade of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The ledger.
+    pub ledger: LedgerSeq,
+    /// The market.
+    pub market: MarketId,
+    /// Our account.
+    pub account: AccountIndex,
+    /// Our side: `Bid` if we bought base.
+    pub side: Side,
+    /// Base that changed hands.
+    pub base: Stroops,
+    /// Quote that changed hands.
+    pub quote: Stroops,
+    /// Our resting offer, if we were the maker on the book.
+    pub offer: Option<OfferId>,
+}

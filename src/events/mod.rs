@@ -1,0 +1,21 @@
+//! What stages say to each other, and how: the [`Stage`] trait, time as it is handed in, the events, and the views
+//! that are published beside them. Knows `stellar`, and no other room.
+//!
+//! Every event is small, of fixed size and `Copy`, and travels as a [`Stamped`], which says when the bytes that caused
+//! it came off the wire.
+
+mod decision;
+mod ledger;
+mod market;
+mod stage;
+mod time;
+pub mod views;
+
+pub use decision::{Decision, HaltReason, Quote, QuoteBatch};
+pub use ledger::{
+    FeedEvent, FeedFault, LedgerBegin, LedgerEnd, OfferChange, OwnAccount, OwnTransaction, OwnTrustLine, PoolChange,
+    ReferencePrice, SymbolId, Trade, TradeVenue, TxOutcome,
+};
+pub use market::{BookEvent, Fill, LedgerClosed};
+pub use stage::{NetEvent, NetPort, Outbox, OutboxFull, Sink, Stage, Stamped};
+pub use time::{ConnId, MonoNanos, Now, UtcNanos};

@@ -1,0 +1,1 @@
+//! Stage 4: from wanted quotes to signed transactions on the wire, and what became of them.

@@ -1,0 +1,1 @@
+//! Stage 1: bytes in, ledger changes and reference prices out.

@@ -1,0 +1,1 @@
+//! Sockets: mio, rustls, names, connections; no protocols here.

@@ -1,0 +1,1 @@
+//! Metrics, probes, histograms, the status page.

@@ -1,0 +1,1 @@
+//! Cores, rings, wait strategies, clocks, latency stamps, placement: the only place that starts hot threads.

@@ -1,0 +1,1 @@
+//! The ledger itself: state, transactions, closing.

@@ -1,0 +1,1 @@
+//! The exchange arithmetic of the protocol (`src/transactions/OfferExchange.cpp`).

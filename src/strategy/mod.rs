@@ -1,0 +1,1 @@
+//! Stage 3: from book, account and reference price to the quotes that should stand.
