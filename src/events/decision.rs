@@ -1,7 +1,58 @@
-//! Strategy to risk to execution.
+//! Strategy to risk to execution, and what comes back.
 
-use super::{LedgerClosed, OwnTransaction};
-use crate::stellar::{LedgerSeq, MarketId, Price, Side, Stroops};
+use super::{BookEvent, LedgerClosed, NetEvent, OwnTransaction, Stamped};
+use crate::stellar::{LedgerSeq, MarketId, Price, Side, Stroops, TxHash};
+
+/// What reaches a strategy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StrategyInput {
+    /// From the book.
+    Book(Stamped<BookEvent>),
+    /// What an endpoint answered to a submission: the one thing that a ledger cannot tell.
+    Report(Stamped<SubmitReport>),
+    /// What the operator wants.
+    Control(Control),
+}
+
+/// What reaches execution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ExecutionInput<'a> {
+    /// From the strategy, through the risk gate.
+    Decision(Stamped<Decision>),
+    /// From its connections.
+    Net(NetEvent<'a>),
+}
+
+/// The operator's word to a running engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Cancel all quotes and place no more.
+    CancelAll,
+}
+
+/// An endpoint's immediate answer to a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubmitReport {
+    /// The transaction.
+    pub hash: TxHash,
+    /// The answer.
+    pub answer: SubmitAnswer,
+}
+
+/// What an endpoint can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmitAnswer {
+    /// Taken into the endpoint's queue; inclusion is not promised.
+    Pending,
+    /// The endpoint has it already.
+    Duplicate,
+    /// Not now: another transaction of the source is pending, the queue is full, or the account is banned.
+    TryAgainLater,
+    /// Refused, with the protocol's transaction result code.
+    Error(i32),
+    /// No answer (the connection went, or time ran out): the transaction's fate is unknown.
+    Unknown,
+}
 
 /// What a strategy wants. Quotes come as one `QuotesBegin`, each `Quote`, one `QuotesEnd`: together the whole set that
 /// the market should show; execution works out what to do about it.

@@ -11,7 +11,9 @@ mod stage;
 mod time;
 pub mod views;
 
-pub use decision::{Decision, HaltReason, Quote, QuoteBatch};
+pub use decision::{
+    Control, Decision, ExecutionInput, HaltReason, Quote, QuoteBatch, StrategyInput, SubmitAnswer, SubmitReport,
+};
 pub use ledger::{
     FeedEvent, FeedFault, LedgerBegin, LedgerEnd, OfferChange, OwnAccount, OwnTransaction, OwnTrustLine, PoolChange,
     ReferencePrice, SymbolId, Trade, TradeVenue, TxOutcome,
