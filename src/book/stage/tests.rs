@@ -344,8 +344,8 @@ fn offers_beyond_the_limit_are_left_out_and_the_book_is_not_whole() {
     let mut desk = Desk::new(CONFIG);
     desk.ledger(2, &[offer(1, 100), offer(2, 100), offer(3, 100), offer(4, 100)]);
     assert!(desk.whole());
-    // Room that is not there for others is there for us.
-    desk.ledger(3, &[own_offer(5, 100)]);
+    // Room that is not there for others is there for us, and what goes makes room.
+    desk.ledger(3, &[own_offer(5, 100), FeedEvent::OfferGone(OfferId(4)), offer(8, 100)]);
     assert!(desk.whole());
     assert_eq!(
         desk.ledger(4, &[offer(6, 100)]),
