@@ -8,6 +8,7 @@ mod decision;
 mod execution;
 mod ledger;
 mod market;
+mod quotes;
 mod stage;
 mod time;
 pub mod views;
@@ -19,5 +20,6 @@ pub use ledger::{
     ReferencePrice, SymbolId, Trade, TradeVenue, TxOutcome,
 };
 pub use market::{BookEvent, Fill, LedgerClosed};
+pub use quotes::{MAX_QUOTES, QuoteList};
 pub use stage::{NetEvent, NetPort, Outbox, OutboxFull, Sink, Stage, Stamped};
 pub use time::{ConnId, MonoNanos, Now, UtcNanos};

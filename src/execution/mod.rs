@@ -1,1 +1,4 @@
 //! Stage 4: from wanted quotes to signed transactions on the wire, and what became of them.
+
+pub mod difference;
+pub mod funding;

@@ -1,14 +1,12 @@
 //! Stage 3: from book, account and reference price to the quotes that should stand. One file a strategy, one trait.
 
 mod pure_market_making;
-mod quotes;
 mod stage;
 
 pub use pure_market_making::{PureMarketMaking, PureMarketMakingConfig, PureMarketMakingError};
-pub use quotes::{MAX_QUOTES, QuoteList};
 pub use stage::{StrategyStage, StrategyStageConfig};
 
-use crate::events::{Fill, Now, ReferencePrice, SymbolId};
+use crate::events::{Fill, Now, QuoteList, ReferencePrice, SymbolId};
 use crate::stellar::MarketId;
 
 /// A strategy on one market. Pure: what it wants follows from what it is told, hence live, demo, backtest and

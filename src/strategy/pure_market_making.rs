@@ -1,7 +1,7 @@
 //! Pure market making: quotes at fixed distances from a reference price, on both sides.
 
-use super::{QuoteList, Strategy};
-use crate::events::{Fill, Now, Quote, ReferencePrice, SymbolId};
+use super::Strategy;
+use crate::events::{Fill, Now, Quote, QuoteList, ReferencePrice, SymbolId};
 use crate::stellar::{MarketId, Price, Rounding, Side, Stroops};
 
 /// Parameters, in Hummingbot's words.

@@ -1,9 +1,9 @@
 //! The stage that runs strategies: it keeps the reference prices, knows when quoting must stop, and says what changed.
 
-use super::{QuoteList, Strategy};
+use super::Strategy;
 use crate::events::{
-    BookEvent, Control, Decision, HaltReason, LedgerClosed, MonoNanos, Now, QuoteBatch, ReferencePrice, Sink, Stage,
-    Stamped, StrategyInput,
+    BookEvent, Control, Decision, HaltReason, LedgerClosed, MonoNanos, Now, QuoteBatch, QuoteList, ReferencePrice,
+    Sink, Stage, Stamped, StrategyInput,
 };
 use crate::stellar::LedgerSeq;
 

@@ -1,6 +1,6 @@
 //! A bounded list of quotes.
 
-use crate::events::Quote;
+use super::Quote;
 use crate::stellar::{Price, Side, Stroops};
 
 /// The most quotes that one market shows, both sides together.
