@@ -160,8 +160,7 @@ fn exchange_without_thresholds(price: Price, limits: ExchangeLimits, mode: Excha
 fn price_error_is_small(price: Price, exchange: Exchange, may_favour_wheat: bool) -> bool {
     let wheat_value = wide(i64::from(price.n())) * wide(exchange.wheat_received);
     let sheep_value = wide(i64::from(price.d())) * wide(exchange.sheep_sent);
-    (may_favour_wheat && sheep_value > wheat_value)
-        || (100 * wheat_value).abs_diff(100 * sheep_value) <= wheat_value
+    (may_favour_wheat && sheep_value > wheat_value) || (100 * wheat_value).abs_diff(100 * sheep_value) <= wheat_value
 }
 
 /// What a pool with reserves `reserve_in` and `reserve_out` pays for exactly `amount_in`; `None` if that is nothing, or
