@@ -61,6 +61,7 @@ fn apply_upgrades(store: &mut Store) -> Vec<UpgradeEntryMeta> {
     let mut done = Vec::new();
     for encoded in store.header.scp_value.upgrades.to_vec() {
         let Ok(upgrade) = LedgerUpgrade::from_xdr(&encoded.0, Limits::none()) else { continue };
+        let header = store.header.clone();
         store.begin();
         match upgrades::apply(store, &upgrade) {
             Ok(()) => {
@@ -71,6 +72,7 @@ fn apply_upgrades(store: &mut Store) -> Vec<UpgradeEntryMeta> {
             Err(stop) => {
                 tracing::warn!(?upgrade, ?stop, "an upgrade could not be applied");
                 store.rollback();
+                store.header = header;
             }
         }
     }

@@ -175,21 +175,22 @@ fn create_account(
 }
 
 /// Gives back the reserve of an entry that is about to be erased (`removeEntryWithPossibleSponsorship`). `owner` pays the
-/// reserve if nobody sponsors it; a claimable balance has no owner. Account entries are handled by the merge itself.
+/// reserve if nobody sponsors it; a claimable balance has no owner, an account takes its own count along.
 pub(crate) fn remove_entry(store: &mut Store, entry: &LedgerEntry, owner: &AccountId) -> Applied<()> {
     let count = i64::from(reserves_of(entry));
     let owned = is_subentry(entry);
     touch_account(store, owner)?;
     if let Some(sponsor) = sponsor(entry) {
-        touch_account(store, sponsor)?;
         if owned {
             ensure(sponsor != owner, "sponsoringID == sourceAccount for non-CLAIMABLE_BALANCE entry")?;
             count_subentries(store, owner, -count)?;
             count_sponsored(store, owner, -count)?;
         }
         count_sponsoring(store, sponsor, -count)
-    } else {
+    } else if owned {
         count_subentries(store, owner, -count)
+    } else {
+        Ok(())
     }
 }
 

@@ -279,6 +279,14 @@ impl Store {
         self.delete(key);
     }
 
+    /// Counts an entry as loaded for writing: as touched by the innermost level and modified in this ledger.
+    pub(crate) fn touch_entry(&mut self, key: &Key) {
+        match self.entry(key) {
+            Some(entry) if matches!(key, Key::Offer(_)) => self.put(entry),
+            _ => drop(self.entry_mut(key)),
+        }
+    }
+
     /// Counts an entry as touched by the innermost level.
     pub(crate) fn touch(&mut self, key: &Key) {
         let (entries, offers) = (&self.entries, &self.offers);

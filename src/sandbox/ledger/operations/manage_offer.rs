@@ -12,7 +12,7 @@ use crate::sandbox::ledger::assets;
 use crate::sandbox::ledger::crossing::{Conversion, Ended, MAX_CROSSINGS, PriceLimit, convert};
 use crate::sandbox::ledger::header::vec_m;
 use crate::sandbox::ledger::holdings::{Holding, acquire_liabilities, exact_price, release_liabilities};
-use crate::sandbox::ledger::outcome::{Applied, Stop, ensure, internal};
+use crate::sandbox::ledger::outcome::{Applied, Stop, ensure};
 use crate::sandbox::ledger::sponsorship::{Reserve, create_entry, remove_entry};
 use crate::sandbox::ledger::store::{Key, offer_in};
 use crate::stellar::exchange::{

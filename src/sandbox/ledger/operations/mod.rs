@@ -3,10 +3,18 @@
 //! Every operation has two parts, as in stellar-core: `check`, which judges its form alone, and `apply`, which changes the
 //! ledger or says why not. Both give the operation's own result; what ends it otherwise is a [`Stop`].
 
+mod account;
 mod change_trust;
+mod claimable_balance;
+mod clawback;
 mod create_account;
 mod manage_offer;
+mod path_payment;
 mod payment;
+mod pool_shares;
+mod set_options;
+mod sponsoring;
+mod trust_flags;
 
 use stellar_xdr::{AccountId, Operation, OperationBody, OperationResult, OperationResultTr};
 
@@ -122,11 +130,37 @@ fn check_body(protocol: u32, source: &AccountId, body: &OperationBody) -> Result
     match body {
         OperationBody::CreateAccount(op) => create_account::check(source, op).map_err(Tr::CreateAccount),
         OperationBody::Payment(op) => payment::check(op).map_err(Tr::Payment),
-        OperationBody::ChangeTrust(op) => change_trust::check(protocol, source, op).map_err(Tr::ChangeTrust),
+        OperationBody::PathPaymentStrictReceive(op) => {
+            path_payment::check_receive(op).map_err(Tr::PathPaymentStrictReceive)
+        }
+        OperationBody::PathPaymentStrictSend(op) => path_payment::check_send(op).map_err(Tr::PathPaymentStrictSend),
         OperationBody::ManageSellOffer(op) => manage_offer::Offer::sell(op).check().map_err(|r| r.of_sell()),
         OperationBody::ManageBuyOffer(op) => manage_offer::Offer::buy(op).check().map_err(|r| r.of_buy()),
         OperationBody::CreatePassiveSellOffer(op) => manage_offer::Offer::passive(op).check().map_err(|r| r.of_sell()),
-        _ => Ok(()),
+        OperationBody::SetOptions(op) => set_options::check(protocol, source, op).map_err(Tr::SetOptions),
+        OperationBody::ChangeTrust(op) => change_trust::check(protocol, source, op).map_err(Tr::ChangeTrust),
+        OperationBody::AllowTrust(op) => trust_flags::check_allow(source, op).map_err(Tr::AllowTrust),
+        OperationBody::SetTrustLineFlags(op) => trust_flags::check_set(source, op).map_err(Tr::SetTrustLineFlags),
+        OperationBody::AccountMerge(destination) => account::check_merge(source, destination).map_err(Tr::AccountMerge),
+        OperationBody::ManageData(op) => account::check_data(op).map_err(Tr::ManageData),
+        OperationBody::BumpSequence(op) => account::check_bump(op).map_err(Tr::BumpSequence),
+        OperationBody::CreateClaimableBalance(op) => {
+            claimable_balance::check_create(op).map_err(Tr::CreateClaimableBalance)
+        }
+        OperationBody::BeginSponsoringFutureReserves(op) => {
+            sponsoring::check_begin(source, op).map_err(Tr::BeginSponsoringFutureReserves)
+        }
+        OperationBody::RevokeSponsorship(op) => sponsoring::check_revoke(op).map_err(Tr::RevokeSponsorship),
+        OperationBody::Clawback(op) => clawback::check(source, op).map_err(Tr::Clawback),
+        OperationBody::LiquidityPoolDeposit(op) => pool_shares::check_deposit(op).map_err(Tr::LiquidityPoolDeposit),
+        OperationBody::LiquidityPoolWithdraw(op) => pool_shares::check_withdraw(op).map_err(Tr::LiquidityPoolWithdraw),
+        OperationBody::ClaimClaimableBalance(_)
+        | OperationBody::EndSponsoringFutureReserves
+        | OperationBody::ClawbackClaimableBalance(_)
+        | OperationBody::Inflation
+        | OperationBody::InvokeHostFunction(_)
+        | OperationBody::ExtendFootprintTtl(_)
+        | OperationBody::RestoreFootprint(_) => Ok(()),
     }
 }
 
@@ -135,12 +169,45 @@ fn apply_body(context: &mut Context<'_>, body: &OperationBody) -> Applied<Operat
     Ok(match body {
         OperationBody::CreateAccount(op) => Tr::CreateAccount(create_account::apply(context, op)?),
         OperationBody::Payment(op) => Tr::Payment(payment::apply(context, op)?),
-        OperationBody::ChangeTrust(op) => Tr::ChangeTrust(change_trust::apply(context, op)?),
+        OperationBody::PathPaymentStrictReceive(op) => {
+            Tr::PathPaymentStrictReceive(path_payment::receive(context, op)?)
+        }
+        OperationBody::PathPaymentStrictSend(op) => Tr::PathPaymentStrictSend(path_payment::send(context, op)?),
         OperationBody::ManageSellOffer(op) => manage_offer::Offer::sell(op).apply(context)?.of_sell(),
         OperationBody::ManageBuyOffer(op) => manage_offer::Offer::buy(op).apply(context)?.of_buy(),
         OperationBody::CreatePassiveSellOffer(op) => manage_offer::Offer::passive(op).apply(context)?.of_sell(),
-        _ => return Err(Stop::Operation(OperationResult::OpNotSupported)),
+        OperationBody::SetOptions(op) => Tr::SetOptions(set_options::apply(context, op)?),
+        OperationBody::ChangeTrust(op) => Tr::ChangeTrust(change_trust::apply(context, op)?),
+        OperationBody::AllowTrust(op) => Tr::AllowTrust(trust_flags::allow(context, op)?),
+        OperationBody::SetTrustLineFlags(op) => Tr::SetTrustLineFlags(trust_flags::set(context, op)?),
+        OperationBody::AccountMerge(destination) => Tr::AccountMerge(account::merge(context, destination)?),
+        OperationBody::ManageData(op) => Tr::ManageData(account::data(context, op)?),
+        OperationBody::BumpSequence(op) => Tr::BumpSequence(account::bump(context, op)?),
+        OperationBody::CreateClaimableBalance(op) => {
+            Tr::CreateClaimableBalance(claimable_balance::create(context, op)?)
+        }
+        OperationBody::ClaimClaimableBalance(op) => Tr::ClaimClaimableBalance(claimable_balance::claim(context, op)?),
+        OperationBody::ClawbackClaimableBalance(op) => {
+            Tr::ClawbackClaimableBalance(claimable_balance::claw_back(context, op)?)
+        }
+        OperationBody::BeginSponsoringFutureReserves(op) => {
+            Tr::BeginSponsoringFutureReserves(sponsoring::begin(context, op))
+        }
+        OperationBody::EndSponsoringFutureReserves => Tr::EndSponsoringFutureReserves(sponsoring::end(context)),
+        OperationBody::RevokeSponsorship(op) => Tr::RevokeSponsorship(sponsoring::revoke(context, op)?),
+        OperationBody::Clawback(op) => Tr::Clawback(clawback::apply(context, op)?),
+        OperationBody::LiquidityPoolDeposit(op) => Tr::LiquidityPoolDeposit(pool_shares::deposit(context, op)?),
+        OperationBody::LiquidityPoolWithdraw(op) => Tr::LiquidityPoolWithdraw(pool_shares::withdraw(context, op)?),
+        OperationBody::Inflation
+        | OperationBody::InvokeHostFunction(_)
+        | OperationBody::ExtendFootprintTtl(_)
+        | OperationBody::RestoreFootprint(_) => return Err(Stop::Operation(OperationResult::OpNotSupported)),
     })
+}
+
+/// `isStringValid`: ASCII without control characters.
+fn is_printable(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_control())
 }
 
 /// Whether a result is of the kind that all results of its operation begin as, which is success.
