@@ -13,7 +13,7 @@ use super::entries::note_sequence_change;
 use super::frame::Frame;
 use super::header::{entry_changes, vec_m};
 use super::operations::{self, Context};
-use super::outcome::{Applied, Stop};
+use super::outcome::Internal;
 use super::signatures::SignatureChecker;
 use super::sponsorship::{Sponsorships, remove_signer};
 use super::store::Store;
@@ -140,7 +140,7 @@ fn apply_operations(
                 }
                 *result = applied;
             }
-            Err(_) => {
+            Err(Internal(_)) => {
                 store.rollback();
                 return (TransactionResultResult::TxInternalError, Vec::new());
             }
@@ -165,7 +165,7 @@ fn apply_operation(
     frame: &Frame,
     sponsorships: &mut Sponsorships,
     index: usize,
-) -> Applied<(OperationResult, Option<LedgerEntryChanges>)> {
+) -> Result<(OperationResult, Option<LedgerEntryChanges>), Internal> {
     let operation = &frame.operations()[index];
     store.begin();
     let mut context = Context {
@@ -176,22 +176,18 @@ fn apply_operation(
         source: frame.operation_source(operation),
         index: u32::try_from(index).unwrap_or(u32::MAX),
     };
-    let applied = match operations::apply(&mut context, operation) {
-        Ok(result) if operations::is_success(&result) => {
+    let applied = operations::apply(&mut context, operation);
+    match &applied {
+        Ok(result) if operations::is_success(result) => {
             let changes = store.changes();
             store.commit();
-            return Ok((result, Some(changes)));
+            return applied.map(|result| (result, Some(changes)));
         }
-        other => other,
-    };
+        Ok(_) => {}
+        Err(Internal(what)) => tracing::debug!(what, "an operation ended where stellar-core throws"),
+    }
     store.rollback();
-    applied.map(|result| (result, None)).map_err(|stop| match stop {
-        Stop::Internal(what) => {
-            tracing::debug!(what, "an operation ended where stellar-core throws");
-            stop
-        }
-        Stop::Operation(_) => unreachable!("a result of the operation is no error here"),
-    })
+    applied.map(|result| (result, None))
 }
 
 /// Removes the signer that stands for this fee bump's hash, which core loads the account for in any case.

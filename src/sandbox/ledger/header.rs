@@ -10,9 +10,11 @@ use stellar_xdr::{
 const SKIPS: [u32; 4] = [50, 5_000, 50_000, 500_000];
 
 /// A list within its XDR bound; whoever builds one has checked the bound.
-#[expect(clippy::expect_used, reason = "a list beyond its bound is a bug of the caller")]
 pub(crate) fn vec_m<T, const MAX: u32>(items: Vec<T>) -> VecM<T, MAX> {
-    items.try_into().ok().expect("a list within its XDR bound")
+    match items.try_into() {
+        Ok(items) => items,
+        Err(_) => unreachable!("a list beyond its XDR bound of {MAX}"),
+    }
 }
 
 /// Changes as the protocol wraps them.

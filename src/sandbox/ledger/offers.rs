@@ -123,7 +123,7 @@ impl OfferTable {
 
     /// Adds an offer, or replaces the one with its id.
     pub(crate) fn put(&mut self, entry: &LedgerEntry, offer: &OfferEntry) {
-        let row = self.to_row(entry, offer);
+        let row = self.make_row(entry, offer);
         if let Some(slot) = self.slots.get(&offer.offer_id).copied() {
             let old = self.row(slot);
             let moves = old.price != row.price || (old.selling, old.buying) != (row.selling, row.buying);
@@ -181,7 +181,7 @@ impl OfferTable {
         }
     }
 
-    fn to_row(&mut self, entry: &LedgerEntry, offer: &OfferEntry) -> Row {
+    fn make_row(&mut self, entry: &LedgerEntry, offer: &OfferEntry) -> Row {
         Row {
             seller: offer.seller_id.clone(),
             id: offer.offer_id,

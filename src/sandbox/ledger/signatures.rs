@@ -37,19 +37,20 @@ impl<'a> SignatureChecker<'a> {
         let master =
             (master_weight > 0).then(|| Signer { key: SignerKey::Ed25519(master.clone()), weight: master_weight });
         let signers: Vec<&Signer> = master.iter().chain(account.signers.iter()).collect();
-        self.check(signers, u32::from(needed))
+        self.check(&signers, u32::from(needed))
     }
 
     /// Whether an account that does not exist signed with its own key.
     pub(crate) fn check_missing_account(&mut self, account: &AccountId) -> bool {
         let PublicKey::PublicKeyTypeEd25519(key) = &account.0;
-        self.check(vec![&Signer { key: SignerKey::Ed25519(key.clone()), weight: 1 }], 0)
+        self.check(&[&Signer { key: SignerKey::Ed25519(key.clone()), weight: 1 }], 0)
     }
 
     /// Whether all of these extra signers signed.
     pub(crate) fn check_extra_signers(&mut self, keys: &[SignerKey]) -> bool {
         let signers: Vec<Signer> = keys.iter().map(|key| Signer { key: key.clone(), weight: 1 }).collect();
-        signers.is_empty() || self.check(signers.iter().collect(), u32::try_from(signers.len()).unwrap_or(u32::MAX))
+        signers.is_empty()
+            || self.check(&signers.iter().collect::<Vec<_>>(), u32::try_from(signers.len()).unwrap_or(u32::MAX))
     }
 
     /// Whether no signature was for nothing.
@@ -57,9 +58,9 @@ impl<'a> SignatureChecker<'a> {
         self.used.iter().all(|used| *used)
     }
 
-    fn check(&mut self, signers: Vec<&Signer>, needed: u32) -> bool {
+    fn check(&mut self, signers: &[&Signer], needed: u32) -> bool {
         let mut total = 0;
-        for signer in &signers {
+        for signer in signers {
             if matches!(&signer.key, SignerKey::PreAuthTx(hash) if hash.0 == self.hash.0) {
                 total += signer.weight.min(MAX_WEIGHT);
                 if total >= needed {

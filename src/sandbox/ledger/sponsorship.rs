@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use stellar_xdr::{
-    AccountEntry, AccountId, LedgerEntry, LedgerEntryData, LedgerHeader, OperationResult, SponsorshipDescriptor,
-    TrustLineAsset,
+    AccountEntry, AccountId, LedgerEntry, LedgerEntryData, LedgerHeader, SponsorshipDescriptor, TrustLineAsset,
 };
 
 use super::entries::{
@@ -55,7 +54,7 @@ fn sum_too_large(header: &LedgerHeader, account: &AccountEntry, count: u32) -> b
 /// Stops if an account has no place for so many more subentries.
 fn check_subentries(header: &LedgerHeader, account: &AccountEntry, count: u32) -> Applied<()> {
     if account.num_sub_entries > MAX_SUBENTRIES - count || sum_too_large(header, account, count) {
-        return Err(Stop::Operation(OperationResult::OpTooManySubentries));
+        return Err(Stop::TooManySubentries);
     }
     Ok(())
 }
@@ -71,7 +70,7 @@ fn check_establish(
         return Ok(Reserve::Low);
     }
     if num_sponsoring(sponsoring) > u32::MAX - count || sum_too_large(header, sponsoring, count) {
-        return Err(Stop::Operation(OperationResult::OpTooManySponsoring));
+        return Err(Stop::TooManySponsoring);
     }
     ensure(sponsored.is_none_or(|account| num_sponsored(account) <= u32::MAX - count), "TOO_MANY_SPONSORED")?;
     Ok(Reserve::Taken)
@@ -246,9 +245,9 @@ pub(crate) fn remove_signer(store: &mut Store, owner: &AccountId, index: usize) 
     }
     count_subentries(store, owner, -1)?;
     let Some(account) = store.account_mut(owner) else { return internal(MISSING_OWNER) };
-    edit(&mut account.signers, |signers| drop(signers.remove(index)));
+    edit(&mut account.signers, |signers| _ = signers.remove(index));
     if let Some(v2) = account_v2_mut(account) {
-        edit(&mut v2.signer_sponsoring_i_ds, |sponsors| drop(sponsors.remove(index)));
+        edit(&mut v2.signer_sponsoring_i_ds, |sponsors| _ = sponsors.remove(index));
     }
     Ok(())
 }

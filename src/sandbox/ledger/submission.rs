@@ -13,7 +13,7 @@ use super::mempool::{Mempool, Refused};
 use super::operations;
 use super::signatures::SignatureChecker;
 use super::store::Store;
-use super::validity::{self, Checking, Progress};
+use super::validity::{self, Checking};
 
 /// The answer to a transaction that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,11 +139,9 @@ fn judge_inner(
 ) -> Result<(), TransactionResultResult> {
     let checking = Checking { applying: false, pays, close_time_slack_s };
     let mut checker = SignatureChecker::new(&frame.inner_hash, frame.inner_signatures(), &frame.inner_verified);
-    let (progress, refusal) = validity::common(store, frame, &mut checker, checking);
-    if let Some(refusal) = refusal {
+    if let (_, Some(refusal)) = validity::common(store, frame, &mut checker, checking) {
         return Err(refusal);
     }
-    assert_eq!(progress, Progress::Valid, "what is not refused is valid");
     let mut results: Vec<OperationResult> =
         frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
     for (operation, result) in frame.operations().iter().zip(&mut results) {
@@ -153,7 +151,7 @@ fn judge_inner(
             .and_then(|()| validity::operation_signed(store, frame, &mut checker, operation))
             .and_then(|()| operations::check_form(store, &source, operation));
         if let Err(refusal) = judged {
-            *result = refusal;
+            *result = *refusal;
             return Err(TransactionResultResult::TxFailed(vec_m(results)));
         }
     }

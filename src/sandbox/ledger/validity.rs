@@ -150,7 +150,7 @@ pub(crate) fn operations_signed(
     let mut all = true;
     for (operation, result) in frame.operations().iter().zip(results) {
         if let Err(refusal) = operation_signed(store, frame, checker, operation) {
-            *result = refusal;
+            *result = *refusal;
             all = false;
         }
     }
@@ -163,7 +163,7 @@ pub(crate) fn operation_signed(
     frame: &Frame,
     checker: &mut SignatureChecker<'_>,
     operation: &stellar_xdr::Operation,
-) -> Result<(), OperationResult> {
+) -> Result<(), Box<OperationResult>> {
     let source = frame.operation_source(operation);
     let signed = match store.account(&source) {
         Some(account) => {
@@ -174,8 +174,8 @@ pub(crate) fn operation_signed(
             };
             checker.check_account(account, needed)
         }
-        None if operation.source_account.is_none() => return Err(OperationResult::OpNoAccount),
+        None if operation.source_account.is_none() => return Err(Box::new(OperationResult::OpNoAccount)),
         None => checker.check_missing_account(&source),
     };
-    if signed { Ok(()) } else { Err(OperationResult::OpBadAuth) }
+    if signed { Ok(()) } else { Err(Box::new(OperationResult::OpBadAuth)) }
 }

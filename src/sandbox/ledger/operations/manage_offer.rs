@@ -4,7 +4,7 @@
 use stellar_xdr::{
     Asset, ClaimAtom, CreatePassiveSellOfferOp, LedgerEntry, LedgerEntryData, LedgerEntryExt, ManageBuyOfferOp,
     ManageBuyOfferResult, ManageOfferSuccessResult, ManageOfferSuccessResultOffer, ManageSellOfferOp,
-    ManageSellOfferResult, OfferEntry, OfferEntryExt, OfferEntryFlags, OperationResult, OperationResultTr, Price,
+    ManageSellOfferResult, OfferEntry, OfferEntryExt, OfferEntryFlags, OperationResultTr, Price,
 };
 
 use super::Context;
@@ -156,20 +156,19 @@ impl<'a> Offer<'a> {
         self.amount() == 0
     }
 
-    pub(super) fn check(&self) -> Result<(), OfferResult> {
-        let malformed = !assets::is_valid(self.selling)
+    pub(super) fn is_malformed(&self) -> bool {
+        !assets::is_valid(self.selling)
             || !assets::is_valid(self.buying)
             || self.selling == self.buying
             || self.amount() < 0
             || self.price.n <= 0
             || self.price.d <= 0
             || self.id < 0
-            || (self.id == 0 && self.deletes());
-        if malformed { Err(OfferResult::Malformed) } else { Ok(()) }
+            || (self.id == 0 && self.deletes())
     }
 
     pub(super) fn apply(&self, context: &mut Context<'_>) -> Applied<OfferResult> {
-        if let Err(refused) = self.check_lines(context) {
+        if let Some(refused) = self.refused_for_lines(context) {
             return Ok(refused);
         }
         let origin = match self.prepare(context)? {
@@ -189,31 +188,31 @@ impl<'a> Offer<'a> {
     }
 
     /// Both assets must be held and usable; who deletes needs neither.
-    fn check_lines(&self, context: &Context<'_>) -> Result<(), OfferResult> {
+    fn refused_for_lines(&self, context: &Context<'_>) -> Option<OfferResult> {
         if self.deletes() {
-            return Ok(());
+            return None;
         }
         let store = &*context.store;
         let sold = Holding::of(&context.source, self.selling);
         if *self.selling != Asset::Native {
             if !sold.exists(store) {
-                return Err(OfferResult::SellNoTrust);
+                return Some(OfferResult::SellNoTrust);
             }
             if sold.balance(store) == 0 {
-                return Err(OfferResult::Underfunded);
+                return Some(OfferResult::Underfunded);
             }
             if !sold.is_authorised(store) {
-                return Err(OfferResult::SellNotAuthorised);
+                return Some(OfferResult::SellNotAuthorised);
             }
         }
         let bought = Holding::of(&context.source, self.buying);
         if !bought.exists(store) {
-            return Err(OfferResult::BuyNoTrust);
+            return Some(OfferResult::BuyNoTrust);
         }
         if !bought.is_authorised(store) {
-            return Err(OfferResult::BuyNotAuthorised);
+            return Some(OfferResult::BuyNotAuthorised);
         }
-        Ok(())
+        None
     }
 
     /// Takes an existing offer out of the book, or the reserve for a new one.
@@ -268,7 +267,7 @@ impl<'a> Offer<'a> {
         )?;
         match converted.ended {
             Ended::OwnOffer => return Ok(Err(OfferResult::CrossSelf)),
-            Ended::TooMany => return Err(Stop::Operation(OperationResult::OpExceededWorkLimit)),
+            Ended::TooMany => return Err(Stop::ExceededWorkLimit),
             Ended::Done | Ended::Partial | Ended::BadPrice => {}
         }
         let (sheep_sent, wheat_received) = (converted.sheep_sent, converted.wheat_received);

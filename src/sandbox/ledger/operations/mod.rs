@@ -20,10 +20,11 @@ use stellar_xdr::{AccountId, Operation, OperationBody, OperationResult, Operatio
 
 use super::apply::Environment;
 use super::frame::Frame;
-use super::outcome::{Applied, Stop};
+use super::outcome::{Applied, Internal, Stop};
 use super::sponsorship::Sponsorships;
 use super::store::{Key, Store};
 use super::upgrades::header_flags;
+use manage_offer::{Offer, OfferResult};
 
 /// `DISABLE_LIQUIDITY_POOL_DEPOSIT_FLAG`, `DISABLE_LIQUIDITY_POOL_WITHDRAWAL_FLAG` in the header's flags.
 const POOL_DEPOSIT_DISABLED: u32 = 2;
@@ -95,20 +96,23 @@ fn is_supported(body: &OperationBody, store: &Store) -> bool {
 ///
 /// # Errors
 /// `opNOT_SUPPORTED`.
-pub(crate) fn check_supported(store: &Store, operation: &Operation) -> Result<(), OperationResult> {
-    if is_supported(&operation.body, store) { Ok(()) } else { Err(OperationResult::OpNotSupported) }
+pub(crate) fn check_supported(store: &Store, operation: &Operation) -> Result<(), Box<OperationResult>> {
+    if is_supported(&operation.body, store) { Ok(()) } else { Err(Box::new(OperationResult::OpNotSupported)) }
 }
 
 /// Whether an operation is well-formed.
 ///
 /// # Errors
 /// The result that says how it is not.
-pub(crate) fn check_form(store: &Store, source: &AccountId, operation: &Operation) -> Result<(), OperationResult> {
-    check_body(store.protocol(), source, &operation.body).map_err(OperationResult::OpInner)
+pub(crate) fn check_form(store: &Store, source: &AccountId, operation: &Operation) -> Result<(), Box<OperationResult>> {
+    check_body(store.protocol(), source, &operation.body).map_err(|result| Box::new(OperationResult::OpInner(*result)))
 }
 
 /// Applies an operation, whose source was authorised before.
-pub(crate) fn apply(context: &mut Context<'_>, operation: &Operation) -> Applied<OperationResult> {
+///
+/// # Errors
+/// Where stellar-core throws.
+pub(crate) fn apply(context: &mut Context<'_>, operation: &Operation) -> Result<OperationResult, Internal> {
     if !is_supported(&operation.body, context.store) {
         return Ok(OperationResult::OpNotSupported);
     }
@@ -116,44 +120,66 @@ pub(crate) fn apply(context: &mut Context<'_>, operation: &Operation) -> Applied
         return Ok(OperationResult::OpNoAccount);
     }
     if let Err(result) = check_body(context.store.protocol(), &context.source, &operation.body) {
-        return Ok(OperationResult::OpInner(result));
+        return Ok(OperationResult::OpInner(*result));
     }
     match apply_body(context, &operation.body) {
         Ok(result) => Ok(OperationResult::OpInner(result)),
-        Err(Stop::Operation(result)) => Ok(result),
-        Err(internal) => Err(internal),
+        Err(stop) => stop.into_result(),
     }
 }
 
-fn check_body(protocol: u32, source: &AccountId, body: &OperationBody) -> Result<(), OperationResultTr> {
+fn check_body(protocol: u32, source: &AccountId, body: &OperationBody) -> Result<(), Box<OperationResultTr>> {
+    let malformed_offer = |offer: &Offer<'_>, result: fn(OfferResult) -> OperationResultTr| {
+        if offer.is_malformed() { Err(Box::new(result(OfferResult::Malformed))) } else { Ok(()) }
+    };
     use OperationResultTr as Tr;
     match body {
-        OperationBody::CreateAccount(op) => create_account::check(source, op).map_err(Tr::CreateAccount),
-        OperationBody::Payment(op) => payment::check(op).map_err(Tr::Payment),
-        OperationBody::PathPaymentStrictReceive(op) => {
-            path_payment::check_receive(op).map_err(Tr::PathPaymentStrictReceive)
+        OperationBody::CreateAccount(op) => {
+            create_account::check(source, op).map_err(|result| Box::new(Tr::CreateAccount(result)))
         }
-        OperationBody::PathPaymentStrictSend(op) => path_payment::check_send(op).map_err(Tr::PathPaymentStrictSend),
-        OperationBody::ManageSellOffer(op) => manage_offer::Offer::sell(op).check().map_err(|r| r.of_sell()),
-        OperationBody::ManageBuyOffer(op) => manage_offer::Offer::buy(op).check().map_err(|r| r.of_buy()),
-        OperationBody::CreatePassiveSellOffer(op) => manage_offer::Offer::passive(op).check().map_err(|r| r.of_sell()),
-        OperationBody::SetOptions(op) => set_options::check(protocol, source, op).map_err(Tr::SetOptions),
-        OperationBody::ChangeTrust(op) => change_trust::check(protocol, source, op).map_err(Tr::ChangeTrust),
-        OperationBody::AllowTrust(op) => trust_flags::check_allow(source, op).map_err(Tr::AllowTrust),
-        OperationBody::SetTrustLineFlags(op) => trust_flags::check_set(source, op).map_err(Tr::SetTrustLineFlags),
-        OperationBody::AccountMerge(destination) => account::check_merge(source, destination).map_err(Tr::AccountMerge),
-        OperationBody::ManageData(op) => account::check_data(op).map_err(Tr::ManageData),
-        OperationBody::BumpSequence(op) => account::check_bump(op).map_err(Tr::BumpSequence),
+        OperationBody::Payment(op) => payment::check(op).map_err(|result| Box::new(Tr::Payment(result))),
+        OperationBody::PathPaymentStrictReceive(op) => {
+            path_payment::check_receive(op).map_err(|result| Box::new(Tr::PathPaymentStrictReceive(result)))
+        }
+        OperationBody::PathPaymentStrictSend(op) => {
+            path_payment::check_send(op).map_err(|result| Box::new(Tr::PathPaymentStrictSend(result)))
+        }
+        OperationBody::ManageSellOffer(op) => malformed_offer(&Offer::sell(op), OfferResult::of_sell),
+        OperationBody::ManageBuyOffer(op) => malformed_offer(&Offer::buy(op), OfferResult::of_buy),
+        OperationBody::CreatePassiveSellOffer(op) => malformed_offer(&Offer::passive(op), OfferResult::of_sell),
+        OperationBody::SetOptions(op) => {
+            set_options::check(protocol, source, op).map_err(|result| Box::new(Tr::SetOptions(result)))
+        }
+        OperationBody::ChangeTrust(op) => {
+            change_trust::check(protocol, source, op).map_err(|result| Box::new(Tr::ChangeTrust(result)))
+        }
+        OperationBody::AllowTrust(op) => {
+            trust_flags::check_allow(source, op).map_err(|result| Box::new(Tr::AllowTrust(result)))
+        }
+        OperationBody::SetTrustLineFlags(op) => {
+            trust_flags::check_set(source, op).map_err(|result| Box::new(Tr::SetTrustLineFlags(result)))
+        }
+        OperationBody::AccountMerge(destination) => {
+            account::check_merge(source, destination).map_err(|result| Box::new(Tr::AccountMerge(result)))
+        }
+        OperationBody::ManageData(op) => account::check_data(op).map_err(|result| Box::new(Tr::ManageData(result))),
+        OperationBody::BumpSequence(op) => account::check_bump(op).map_err(|result| Box::new(Tr::BumpSequence(result))),
         OperationBody::CreateClaimableBalance(op) => {
-            claimable_balance::check_create(op).map_err(Tr::CreateClaimableBalance)
+            claimable_balance::check_create(op).map_err(|result| Box::new(Tr::CreateClaimableBalance(result)))
         }
         OperationBody::BeginSponsoringFutureReserves(op) => {
-            sponsoring::check_begin(source, op).map_err(Tr::BeginSponsoringFutureReserves)
+            sponsoring::check_begin(source, op).map_err(|result| Box::new(Tr::BeginSponsoringFutureReserves(result)))
         }
-        OperationBody::RevokeSponsorship(op) => sponsoring::check_revoke(op).map_err(Tr::RevokeSponsorship),
-        OperationBody::Clawback(op) => clawback::check(source, op).map_err(Tr::Clawback),
-        OperationBody::LiquidityPoolDeposit(op) => pool_shares::check_deposit(op).map_err(Tr::LiquidityPoolDeposit),
-        OperationBody::LiquidityPoolWithdraw(op) => pool_shares::check_withdraw(op).map_err(Tr::LiquidityPoolWithdraw),
+        OperationBody::RevokeSponsorship(op) => {
+            sponsoring::check_revoke(op).map_err(|result| Box::new(Tr::RevokeSponsorship(result)))
+        }
+        OperationBody::Clawback(op) => clawback::check(source, op).map_err(|result| Box::new(Tr::Clawback(result))),
+        OperationBody::LiquidityPoolDeposit(op) => {
+            pool_shares::check_deposit(op).map_err(|result| Box::new(Tr::LiquidityPoolDeposit(result)))
+        }
+        OperationBody::LiquidityPoolWithdraw(op) => {
+            pool_shares::check_withdraw(op).map_err(|result| Box::new(Tr::LiquidityPoolWithdraw(result)))
+        }
         OperationBody::ClaimClaimableBalance(_)
         | OperationBody::EndSponsoringFutureReserves
         | OperationBody::ClawbackClaimableBalance(_)
@@ -173,9 +199,9 @@ fn apply_body(context: &mut Context<'_>, body: &OperationBody) -> Applied<Operat
             Tr::PathPaymentStrictReceive(path_payment::receive(context, op)?)
         }
         OperationBody::PathPaymentStrictSend(op) => Tr::PathPaymentStrictSend(path_payment::send(context, op)?),
-        OperationBody::ManageSellOffer(op) => manage_offer::Offer::sell(op).apply(context)?.of_sell(),
-        OperationBody::ManageBuyOffer(op) => manage_offer::Offer::buy(op).apply(context)?.of_buy(),
-        OperationBody::CreatePassiveSellOffer(op) => manage_offer::Offer::passive(op).apply(context)?.of_sell(),
+        OperationBody::ManageSellOffer(op) => Offer::sell(op).apply(context)?.of_sell(),
+        OperationBody::ManageBuyOffer(op) => Offer::buy(op).apply(context)?.of_buy(),
+        OperationBody::CreatePassiveSellOffer(op) => Offer::passive(op).apply(context)?.of_sell(),
         OperationBody::SetOptions(op) => Tr::SetOptions(set_options::apply(context, op)?),
         OperationBody::ChangeTrust(op) => Tr::ChangeTrust(change_trust::apply(context, op)?),
         OperationBody::AllowTrust(op) => Tr::AllowTrust(trust_flags::allow(context, op)?),
@@ -201,7 +227,7 @@ fn apply_body(context: &mut Context<'_>, body: &OperationBody) -> Applied<Operat
         OperationBody::Inflation
         | OperationBody::InvokeHostFunction(_)
         | OperationBody::ExtendFootprintTtl(_)
-        | OperationBody::RestoreFootprint(_) => return Err(Stop::Operation(OperationResult::OpNotSupported)),
+        | OperationBody::RestoreFootprint(_) => return Err(Stop::NotSupported),
     })
 }
 

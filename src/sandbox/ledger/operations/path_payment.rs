@@ -2,7 +2,7 @@
 //! book or by the pool.
 
 use stellar_xdr::{
-    Asset, ClaimAtom, OperationResult, PathPaymentStrictReceiveOp, PathPaymentStrictReceiveResult,
+    Asset, ClaimAtom, PathPaymentStrictReceiveOp, PathPaymentStrictReceiveResult,
     PathPaymentStrictReceiveResultSuccess, PathPaymentStrictSendOp, PathPaymentStrictSendResult,
     PathPaymentStrictSendResultSuccess, SimplePaymentResult,
 };
@@ -53,7 +53,7 @@ fn hop(
         Ended::Done if exact == amount => Ok(converted),
         Ended::Done | Ended::Partial | Ended::BadPrice => Err(HopRefused::TooFewOffers),
         Ended::OwnOffer => Err(HopRefused::OwnOffer),
-        Ended::TooMany => return Err(Stop::Operation(OperationResult::OpExceededWorkLimit)),
+        Ended::TooMany => return Err(Stop::ExceededWorkLimit),
     })
 }
 

@@ -55,8 +55,8 @@ pub(super) fn check_revoke(op: &RevokeSponsorshipOp) -> Result<(), RevokeSponsor
         LedgerKey::Trustline(line) => match &line.asset {
             TrustLineAsset::Native => true,
             TrustLineAsset::PoolShare(_) => false,
-            TrustLineAsset::CreditAlphanum4(credit) => is_bad_line(line, Asset::CreditAlphanum4(credit.clone())),
-            TrustLineAsset::CreditAlphanum12(credit) => is_bad_line(line, Asset::CreditAlphanum12(credit.clone())),
+            TrustLineAsset::CreditAlphanum4(credit) => is_bad_line(line, &Asset::CreditAlphanum4(credit.clone())),
+            TrustLineAsset::CreditAlphanum12(credit) => is_bad_line(line, &Asset::CreditAlphanum12(credit.clone())),
         },
         LedgerKey::Offer(offer) => offer.offer_id <= 0,
         LedgerKey::Data(data) => data.data_name.is_empty() || !is_printable(&data.data_name),
@@ -66,8 +66,8 @@ pub(super) fn check_revoke(op: &RevokeSponsorshipOp) -> Result<(), RevokeSponsor
 }
 
 /// Whether no line of this account for this credit can exist.
-fn is_bad_line(line: &LedgerKeyTrustLine, credit: Asset) -> bool {
-    !assets::is_valid(&credit) || assets::is_issuer(&line.account_id, &credit)
+fn is_bad_line(line: &LedgerKeyTrustLine, credit: &Asset) -> bool {
+    !assets::is_valid(credit) || assets::is_issuer(&line.account_id, credit)
 }
 
 pub(super) fn revoke(context: &mut Context<'_>, op: &RevokeSponsorshipOp) -> Applied<RevokeSponsorshipResult> {
