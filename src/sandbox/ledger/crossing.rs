@@ -182,11 +182,12 @@ fn convert_with_book(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Conv
         return Ok(done);
     }
     loop {
-        let Some(offer) = store.offers().best(wanted.wheat, wanted.sheep) else {
+        let Some(entry) = store.offers().best(wanted.wheat, wanted.sheep) else {
             done.ended = Ended::Partial;
             return Ok(done);
         };
-        if let Some(ended) = filter(wanted, &offer) {
+        let offer = offer_in(&entry);
+        if let Some(ended) = filter(wanted, offer) {
             done.ended = ended;
             return Ok(done);
         }
@@ -194,8 +195,8 @@ fn convert_with_book(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Conv
             done.ended = Ended::TooMany;
             return Ok(done);
         }
-        let crossed = cross(store, &offer, sheep_left, wheat_left, wanted.mode)?;
-        done.trail.push(offer_atom(store.protocol(), &offer, &crossed));
+        let crossed = cross(store, &entry, sheep_left, wheat_left, wanted.mode)?;
+        done.trail.push(offer_atom(store.protocol(), offer, &crossed));
         done.crossings += 1;
         done.sheep_sent += crossed.sheep_sent;
         sheep_left -= crossed.sheep_sent;
@@ -233,24 +234,24 @@ struct Crossed {
 /// Crosses one resting offer and settles its owner's side (`crossOfferV10`).
 fn cross(
     store: &mut Store,
-    offer: &OfferEntry,
+    entry: &LedgerEntry,
     max_sheep_send: i64,
     max_wheat_receive: i64,
     mode: ExchangeMode,
 ) -> Applied<Crossed> {
-    let Some(mut entry) = store.entry(&Key::Offer(offer.offer_id)) else { unreachable!("the offer is in its book") };
-    store.touch(&Key::Offer(offer.offer_id));
+    let offer = offer_in(entry);
     release_liabilities(store, offer)?;
 
     let wheat = Holding::of(&offer.seller_id, &offer.selling);
     let sheep = Holding::of(&offer.seller_id, &offer.buying);
     let price = exact_price(&offer.price);
-    let adjusted = adjust_offer(price, offer.amount.min(wheat.can_sell(store)?), sheep.can_buy(store)?);
+    let sheep_receive = sheep.can_buy(store)?;
+    let adjusted = adjust_offer(price, offer.amount.min(wheat.can_sell(store)?), sheep_receive);
     let limits = ExchangeLimits {
-        wheat_send: adjusted.min(wheat.can_sell(store)?),
+        wheat_send: adjusted,
         wheat_receive: max_wheat_receive,
         sheep_send: max_sheep_send,
-        sheep_receive: sheep.can_buy(store)?,
+        sheep_receive,
     };
     let exchanged = exchange(price, limits, mode).map_err(|error| {
         Stop::Internal(match error {
@@ -270,7 +271,7 @@ fn cross(
     } else {
         0
     };
-    settle(store, &mut entry, left)?;
+    settle(store, entry, left)?;
     Ok(Crossed {
         sheep_sent: exchanged.sheep_sent,
         wheat_received: exchanged.wheat_received,
@@ -279,17 +280,17 @@ fn cross(
 }
 
 /// Keeps what is left of a crossed offer in the book, or removes it.
-fn settle(store: &mut Store, entry: &mut LedgerEntry, left: i64) -> Applied<()> {
-    let offer = offer_in_mut(entry);
-    offer.amount = left;
+fn settle(store: &mut Store, entry: &LedgerEntry, left: i64) -> Applied<()> {
     if left > 0 {
-        let offer = offer.clone();
-        store.put(entry.clone());
+        let mut entry = entry.clone();
+        offer_in_mut(&mut entry).amount = left;
+        let offer = offer_in(&entry).clone();
+        store.put(entry);
         return acquire_liabilities(store, &offer);
     }
-    let (seller, id) = (offer.seller_id.clone(), offer.offer_id);
-    remove_entry(store, entry, &seller)?;
-    store.erase(&Key::Offer(id));
+    let offer = offer_in(entry);
+    remove_entry(store, entry, &offer.seller_id)?;
+    store.erase(&Key::Offer(offer.offer_id));
     Ok(())
 }
 

@@ -93,10 +93,14 @@ impl OfferTable {
         self.slots.get(&id).map(|slot| self.entry(self.row(*slot)))
     }
 
+    pub(crate) fn contains(&self, id: i64) -> bool {
+        self.slots.contains_key(&id)
+    }
+
     /// The cheapest offer that sells `selling` for `buying`; the oldest of those that share its price.
-    pub(crate) fn best(&self, selling: &Asset, buying: &Asset) -> Option<OfferEntry> {
+    pub(crate) fn best(&self, selling: &Asset, buying: &Asset) -> Option<LedgerEntry> {
         let (_, slot) = self.book(selling, buying)?.first_key_value()?;
-        Some(self.offer(self.row(*slot)))
+        Some(self.entry(self.row(*slot)))
     }
 
     /// Offers that sell `selling` for `buying`, in book order.
@@ -284,7 +288,8 @@ mod tests {
         put(&mut table, 9, 4, 1);
         assert_eq!(ids(&table), [7, 8, 3, 9]);
         table.remove(7);
-        assert_eq!(table.best(&Asset::Native, &usd()).map(|offer| offer.offer_id), Some(8));
+        assert!(matches!(table.best(&Asset::Native, &usd()).map(|entry| entry.data),
+            Some(LedgerEntryData::Offer(offer)) if offer.offer_id == 8));
         assert_eq!(table.ids_of(&account(1)), [3, 8, 9]);
         assert!(table.best(&usd(), &Asset::Native).is_none());
     }

@@ -5,17 +5,19 @@
 //! current, a rollback that restores, and for each level the exact `LedgerEntryChanges` that core would emit: an entry
 //! that was loaded for writing counts as updated even if nothing in it changed.
 
+use core::hash::{Hash, Hasher};
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use stellar_xdr::{
     AccountEntry, AccountId, Asset, ClaimableBalanceEntry, ClaimableBalanceId, LedgerEntry, LedgerEntryChange,
-    LedgerEntryChanges, LedgerEntryData, LedgerHeader, LedgerKey, LiquidityPoolEntry, OfferEntry, PoolId, String64,
-    TrustLineAsset, TrustLineEntry,
+    LedgerEntryChanges, LedgerEntryData, LedgerHeader, LedgerKey, LiquidityPoolEntry, OfferEntry, PoolId, PublicKey,
+    String64, TrustLineAsset, TrustLineEntry,
 };
 
 use super::offers::OfferTable;
 
 /// What a classic entry is found by: [`LedgerKey`] without the arms that hold contracts, and an offer by its id alone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Account(AccountId),
     TrustLine(AccountId, TrustLineAsset),
@@ -23,6 +25,45 @@ pub(crate) enum Key {
     Data(AccountId, String64),
     Balance(ClaimableBalanceId),
     Pool(PoolId),
+}
+
+/// Public keys and hashes are as good as random: eight bytes of each are hash enough.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Account(account) => state.write_u64(account_bits(account)),
+            Self::TrustLine(account, asset) => {
+                state.write_u64(account_bits(account));
+                state.write_u64(match asset {
+                    TrustLineAsset::Native => 0,
+                    TrustLineAsset::CreditAlphanum4(credit) => {
+                        account_bits(&credit.issuer) ^ bits(&credit.asset_code.0)
+                    }
+                    TrustLineAsset::CreditAlphanum12(credit) => {
+                        account_bits(&credit.issuer) ^ bits(&credit.asset_code.0)
+                    }
+                    TrustLineAsset::PoolShare(pool) => bits(&pool.0.0),
+                });
+            }
+            Self::Offer(id) => state.write_i64(*id),
+            Self::Data(account, name) => {
+                state.write_u64(account_bits(account));
+                state.write(name);
+            }
+            Self::Balance(ClaimableBalanceId::ClaimableBalanceIdTypeV0(hash)) => state.write_u64(bits(&hash.0)),
+            Self::Pool(pool) => state.write_u64(bits(&pool.0.0)),
+        }
+    }
+}
+
+/// Up to eight bytes as a number.
+fn bits(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
+}
+
+fn account_bits(account: &AccountId) -> u64 {
+    let PublicKey::PublicKeyTypeEd25519(key) = &account.0;
+    bits(&key.0)
 }
 
 impl Key {
@@ -62,7 +103,7 @@ impl Key {
 #[derive(Clone, Debug, Default)]
 struct Level {
     /// What was touched, in order, as it was before.
-    touched: Vec<(Key, Option<LedgerEntry>)>,
+    touched: Vec<(Key, Option<Box<LedgerEntry>>)>,
     seen: FxHashSet<Key>,
     id_pool: u64,
     fee_pool: i64,
@@ -125,7 +166,7 @@ impl Store {
         let Some(mut level) = self.levels.pop() else { unreachable!("no open level") };
         for (key, before) in level.touched.drain(..).rev() {
             match before {
-                Some(entry) => self.write(&key, entry),
+                Some(entry) => self.write(&key, *entry),
                 None => self.delete(&key),
             }
         }
@@ -147,7 +188,7 @@ impl Store {
         for (key, before) in &level.touched {
             let after = self.entry(key);
             if let Some(before) = before {
-                changes.push(LedgerEntryChange::State(before.clone()));
+                changes.push(LedgerEntryChange::State((**before).clone()));
                 changes.push(match after {
                     Some(after) => LedgerEntryChange::Updated(after),
                     None => LedgerEntryChange::Removed(before.to_key()),
@@ -171,7 +212,7 @@ impl Store {
 
     pub(crate) fn exists(&self, key: &Key) -> bool {
         match key {
-            Key::Offer(id) => self.offers.get(*id).is_some(),
+            Key::Offer(id) => self.offers.contains(*id),
             _ => self.entries.contains_key(key),
         }
     }
@@ -232,7 +273,7 @@ impl Store {
 
     fn entry_mut_with_header(&mut self, key: &Key) -> Option<(&mut LedgerEntry, &LedgerHeader)> {
         let entry = self.entries.get_mut(key)?;
-        remember(&mut self.levels, key, || Some((**entry).clone()));
+        remember(&mut self.levels, key, || Some(entry.clone()));
         entry.last_modified_ledger_seq = self.header.ledger_seq;
         Some((entry, &self.header))
     }
@@ -291,8 +332,8 @@ impl Store {
     pub(crate) fn touch(&mut self, key: &Key) {
         let (entries, offers) = (&self.entries, &self.offers);
         remember(&mut self.levels, key, || match key {
-            Key::Offer(id) => offers.get(*id),
-            _ => entries.get(key).map(|entry| (**entry).clone()),
+            Key::Offer(id) => offers.get(*id).map(Box::new),
+            _ => entries.get(key).cloned(),
         });
     }
 
@@ -320,7 +361,7 @@ impl Store {
     /// Removes an entry if it exists.
     fn delete(&mut self, key: &Key) {
         if let Key::Offer(id) = key {
-            if self.offers.get(*id).is_some() {
+            if self.offers.contains(*id) {
                 self.offers.remove(*id);
             }
             return;
@@ -338,7 +379,7 @@ impl Store {
 }
 
 /// Notes what an entry was before the innermost level first touched it.
-fn remember(levels: &mut [Level], key: &Key, before: impl FnOnce() -> Option<LedgerEntry>) {
+fn remember(levels: &mut [Level], key: &Key, before: impl FnOnce() -> Option<Box<LedgerEntry>>) {
     if let Some(level) = levels.last_mut()
         && level.seen.insert(key.clone())
     {
