@@ -319,7 +319,7 @@ fn offer_atom(protocol: u32, offer: &OfferEntry, crossed: &Crossed) -> ClaimAtom
 /// Removes every offer of an account that sells or buys an asset, as when its authorisation is revoked
 /// (`removeOffersByAccountAndAsset`).
 pub(crate) fn remove_offers(store: &mut Store, account: &AccountId, asset: &Asset) -> Applied<()> {
-    for id in store.offers().ids_of(account) {
+    for id in store.offers().ids_of(account).to_vec() {
         let Some(entry) = store.entry(&Key::Offer(id)) else { return internal("an offer without an entry") };
         let offer = offer_in(&entry);
         if offer.selling != *asset && offer.buying != *asset {

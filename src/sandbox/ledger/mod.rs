@@ -212,7 +212,7 @@ impl Ledger {
     /// An account's offers, by id.
     #[must_use]
     pub fn offers_of(&self, account: &AccountId) -> Vec<OfferEntry> {
-        self.store.offers().ids_of(account).into_iter().filter_map(|id| self.offer(id)).collect()
+        self.store.offers().ids_of(account).iter().filter_map(|id| self.offer(*id)).collect()
     }
 
     /// An offer.

@@ -3,7 +3,7 @@
 //! A resting offer costs a row (88 bytes), a slot in the table of ids and a place in two trees: below 300 bytes. Finding,
 //! adding and removing an offer, and the best of a pair, cost O(log n).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use stellar_xdr::{
@@ -76,7 +76,8 @@ pub(crate) struct OfferTable {
     free: Vec<u32>,
     slots: FxHashMap<i64, u32>,
     books: FxHashMap<(AssetNumber, AssetNumber), BTreeMap<BookKey, u32>>,
-    owners: BTreeSet<(AccountId, i64)>,
+    /// Ids of each account's offers, ascending.
+    owners: FxHashMap<AccountId, Vec<i64>>,
 }
 
 fn book_key(price: &Price, id: i64) -> BookKey {
@@ -110,14 +111,13 @@ impl OfferTable {
     }
 
     /// Ids of an account's offers, ascending.
-    pub(crate) fn ids_of(&self, seller: &AccountId) -> Vec<i64> {
-        let range = (seller.clone(), i64::MIN)..=(seller.clone(), i64::MAX);
-        self.owners.range(range).map(|(_, id)| *id).collect()
+    pub(crate) fn ids_of(&self, seller: &AccountId) -> &[i64] {
+        self.owners.get(seller).map_or(&[], Vec::as_slice)
     }
 
-    /// Every offer's seller and id, by seller.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &(AccountId, i64)> {
-        self.owners.iter()
+    /// Every account that has offers, with their ids, ascending; accounts in no order.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (&AccountId, &[i64])> {
+        self.owners.iter().map(|(owner, ids)| (owner, ids.as_slice()))
     }
 
     /// Every pair of assets that has offers: sold, bought.
@@ -155,7 +155,13 @@ impl OfferTable {
         if book.is_empty() {
             self.books.remove(&pair);
         }
-        self.owners.remove(&(row.seller, id));
+        let Some(ids) = self.owners.get_mut(&row.seller) else { unreachable!("offer {id} has no owner") };
+        if let Ok(place) = ids.binary_search(&id) {
+            ids.remove(place);
+        }
+        if ids.is_empty() {
+            self.owners.remove(&row.seller);
+        }
     }
 
     #[expect(clippy::expect_used, reason = "four billion offers do not fit in memory")]
@@ -170,7 +176,10 @@ impl OfferTable {
         });
         self.slots.insert(row.id, slot);
         self.books.entry((row.selling, row.buying)).or_default().insert(book_key(&row.price, row.id), slot);
-        self.owners.insert((row.seller.clone(), row.id));
+        let ids = self.owners.entry(row.seller.clone()).or_default();
+        if let Err(place) = ids.binary_search(&row.id) {
+            ids.insert(place, row.id);
+        }
         self.rows[slot as usize] = Some(row);
     }
 

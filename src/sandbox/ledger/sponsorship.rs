@@ -178,7 +178,9 @@ fn create_account(
 pub(crate) fn remove_entry(store: &mut Store, entry: &LedgerEntry, owner: &AccountId) -> Applied<()> {
     let count = i64::from(reserves_of(entry));
     let owned = is_subentry(entry);
-    touch_account(store, owner)?;
+    if !owned {
+        touch_account(store, owner)?;
+    }
     if let Some(sponsor) = sponsor(entry) {
         if owned {
             ensure(sponsor != owner, "sponsoringID == sourceAccount for non-CLAIMABLE_BALANCE entry")?;

@@ -62,10 +62,8 @@ type Remaining = BTreeMap<Asset, (i64, i64)>;
 /// After the base reserve rose: removes every offer whose owner has promised more than it now can, adjusts the others and
 /// sets liabilities to what remains (`prepareLiabilities`). Core touches every offer and every owner on the way.
 fn fit_offers(store: &mut Store) -> Applied<()> {
-    let mut by_account: BTreeMap<AccountId, Vec<i64>> = BTreeMap::new();
-    for (account, id) in store.offers().all() {
-        by_account.entry(account.clone()).or_default().push(*id);
-    }
+    let by_account: BTreeMap<AccountId, Vec<i64>> =
+        store.offers().owners().map(|(account, ids)| (account.clone(), ids.to_vec())).collect();
     // Before any offer is removed, which may change the reserves of other accounts.
     let mut min_balances = BTreeMap::new();
     for account in by_account.keys() {
