@@ -161,6 +161,18 @@ impl Frame {
         bounds.map_or((0, 0), |bounds| (bounds.min_time.0, bounds.max_time.0))
     }
 
+    /// Whether it is for the contract engine, which this ledger does not have.
+    pub(crate) fn is_of_contracts(&self) -> bool {
+        self.operations().iter().any(|operation| {
+            matches!(
+                operation.body,
+                OperationBody::InvokeHostFunction(_)
+                    | OperationBody::ExtendFootprintTtl(_)
+                    | OperationBody::RestoreFootprint(_)
+            )
+        })
+    }
+
     /// Whether it competes for the exchange's lane: cancelling an offer does not.
     pub(crate) fn is_dex(&self) -> bool {
         self.operations().iter().any(|operation| match &operation.body {

@@ -102,14 +102,16 @@ impl Ledger {
         submission::submit(&mut self.store, &mut self.mempool, frame, self.config.close_time_slack_s)
     }
 
-    /// Closes the next ledger with what waits, then applies `upgrades`. `close_time_s` is in Unix seconds; a time that is
-    /// not after the last one is moved there, as the protocol wants it to grow.
+    /// Closes the next ledger with what waits, then applies `upgrades`; what the protocol does not allow of them is left
+    /// out. `close_time_s` is in Unix seconds; a time that is not after the last one is moved there, as the protocol wants
+    /// it to grow.
     pub fn close(&mut self, close_time_s: u64, upgrades: &[LedgerUpgrade]) -> ClosedLedger {
         let protocol = self.store.header.ledger_version;
         let close_time_s = close_time_s.max(self.store.header.scp_value.close_time.0 + 1);
         let picked = self.pick(close_time_s);
         let set = tx_set::build(protocol, header::header_hash(&self.store.header), &picked);
         let set_hash = set.hash();
+        let upgrades = upgrades::allowed(&self.store.header, CURRENT_PROTOCOL, upgrades);
         let ordered = tx_set::in_apply_order(picked, &set_hash);
         let scp_value = StellarValue {
             tx_set_hash: set_hash,

@@ -284,3 +284,129 @@ fn an_operations_source_can_be_another_account_with_its_own_signature() {
     ledger.close(0, &[]);
     assert_eq!(ledger.account(&account_id(&b)).unwrap().balance, before - 5);
 }
+
+#[test]
+fn contracts_are_not_supported_and_said_so() {
+    use stellar_xdr::{
+        ExtendFootprintTtlOp, ExtensionPoint, LedgerFootprint, SorobanResources, SorobanTransactionData,
+        SorobanTransactionDataExt,
+    };
+    let (mut ledger, a, ..) = market();
+    let body = OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to: 100 });
+    let mut tx = transaction(&a, sequence(&ledger, &a) + 1, vec![body]);
+    tx.ext = TransactionExt::V1(SorobanTransactionData {
+        ext: SorobanTransactionDataExt::V0,
+        resources: SorobanResources {
+            footprint: LedgerFootprint { read_only: header::vec_m(Vec::new()), read_write: header::vec_m(Vec::new()) },
+            instructions: 0,
+            disk_read_bytes: 0,
+            write_bytes: 0,
+        },
+        resource_fee: 0,
+    });
+    let envelope = sign(&ledger, tx, &[&a]);
+    let SubmitOutcome::Error { result, .. } = ledger.submit(envelope) else { panic!("no host for contracts") };
+    let TransactionResultResult::TxFailed(results) = result.result else { panic!("{result:?}") };
+    assert_eq!(results.to_vec(), [OperationResult::OpNotSupported]);
+}
+
+#[test]
+fn upgrades_that_the_protocol_does_not_allow_are_left_out() {
+    let mut ledger = new_ledger();
+    let before = ledger.header().clone();
+    let upgrades = [
+        LedgerUpgrade::Version(26),
+        LedgerUpgrade::Version(CURRENT_PROTOCOL + 1),
+        LedgerUpgrade::BaseFee(0),
+        LedgerUpgrade::BaseReserve(0),
+        LedgerUpgrade::Flags(8),
+    ];
+    ledger.close(0, &upgrades);
+    let after = ledger.header();
+    assert_eq!((after.ledger_version, after.base_fee), (before.ledger_version, before.base_fee));
+    assert_eq!((after.base_reserve, &after.ext), (before.base_reserve, &before.ext));
+    assert!(after.scp_value.upgrades.is_empty());
+    ledger.close(0, &[LedgerUpgrade::Flags(1), LedgerUpgrade::BaseFee(200)]);
+    assert_eq!((ledger.header().base_fee, upgrades::header_flags(ledger.header())), (200, 1));
+}
+
+/// What must hold after every ledger, whatever was traded.
+fn check_invariants(ledger: &Ledger, usd: &Asset, issued: i64) {
+    let (mut native, mut held) = (ledger.header().fee_pool, 0);
+    for entry in ledger.entries() {
+        match &entry.data {
+            stellar_xdr::LedgerEntryData::Account(account) => {
+                native += account.balance;
+                let reserved = entries::min_balance(ledger.header(), account);
+                let promised = entries::account_liabilities(account);
+                assert!(account.balance >= reserved + promised.selling, "an account lives below its promises");
+                assert_eq!(promised, promised_by(ledger, &account.account_id, &Asset::Native));
+            }
+            stellar_xdr::LedgerEntryData::Trustline(line) => {
+                held += line.balance;
+                let promised = entries::line_liabilities(line);
+                assert!(line.balance >= promised.selling && line.limit - line.balance >= promised.buying);
+                assert_eq!(promised, promised_by(ledger, &line.account_id, usd));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(native, ledger.header().total_coins, "lumens come from nowhere");
+    assert_eq!(held, issued, "only the issuer makes or burns credit");
+}
+
+/// The liabilities that an account's offers add up to.
+fn promised_by(ledger: &Ledger, account: &AccountId, asset: &Asset) -> stellar_xdr::Liabilities {
+    let mut sum = stellar_xdr::Liabilities { buying: 0, selling: 0 };
+    for offer in ledger.offers_of(account) {
+        let liabilities = holdings::liabilities_of(&offer);
+        if offer.selling == *asset {
+            sum.selling += liabilities.selling;
+        }
+        if offer.buying == *asset {
+            sum.buying += liabilities.buying;
+        }
+    }
+    sum
+}
+
+/// One random thing that a trader does: sell or buy either asset at some price, or change or cancel an own offer.
+fn trade() -> impl proptest::strategy::Strategy<Value = (bool, bool, i64, i32, i32, Option<usize>)> {
+    use proptest::prelude::*;
+    let amount = prop_oneof![0_i64..20, 0_i64..200_000, 0_i64..=i64::MAX];
+    (any::<bool>(), any::<bool>(), amount, 1_i32..30, 1_i32..30, proptest::option::of(0_usize..4))
+}
+
+fn trade_operation(
+    ledger: &Ledger,
+    who: &SigningKey,
+    usd: &Asset,
+    trade: (bool, i64, i32, i32, Option<usize>),
+) -> OperationBody {
+    let (native, amount, n, d, update) = trade;
+    let own = ledger.offers_of(&account_id(who));
+    let offer_id = update.and_then(|index| own.get(index)).map_or(0, |offer| offer.offer_id);
+    let (selling, buying) = if native { (Asset::Native, usd.clone()) } else { (usd.clone(), Asset::Native) };
+    OperationBody::ManageSellOffer(ManageSellOfferOp { selling, buying, amount, price: Price { n, d }, offer_id })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_is_traded_nothing_is_made_or_lost_and_promises_add_up(
+        trades in proptest::collection::vec(trade(), 1..60),
+    ) {
+        let (mut ledger, a, b, usd) = market();
+        check_invariants(&ledger, &usd, 2_000_000);
+        for (first, native, amount, n, d, update) in trades {
+            let who = if first { &a } else { &b };
+            let body = trade_operation(&ledger, who, &usd, (native, amount, n, d, update));
+            let tx = transaction(who, sequence(&ledger, who) + 1, vec![body]);
+            let envelope = sign(&ledger, tx, &[who]);
+            ledger.submit(envelope);
+            ledger.close(0, &[]);
+            check_invariants(&ledger, &usd, 2_000_000);
+        }
+    }
+}

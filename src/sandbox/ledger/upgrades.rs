@@ -24,6 +24,28 @@ pub(crate) fn header_flags(header: &LedgerHeader) -> u32 {
     }
 }
 
+/// All flags that a header may have: pool trading, deposits and withdrawals disabled.
+const ALL_HEADER_FLAGS: u32 = 7;
+
+/// The upgrades of these that the protocol allows after one another (`Upgrades::isValidForApply`).
+pub(crate) fn allowed(header: &LedgerHeader, newest: u32, upgrades: &[LedgerUpgrade]) -> Vec<LedgerUpgrade> {
+    let mut version = header.ledger_version;
+    let mut is_allowed = |upgrade: &LedgerUpgrade| match upgrade {
+        LedgerUpgrade::Version(new) => {
+            let rises = (version + 1..=newest).contains(new);
+            if rises {
+                version = *new;
+            }
+            rises
+        }
+        LedgerUpgrade::BaseFee(value) | LedgerUpgrade::BaseReserve(value) => *value != 0,
+        LedgerUpgrade::MaxTxSetSize(_) => true,
+        LedgerUpgrade::Flags(flags) => version >= 18 && flags & !ALL_HEADER_FLAGS == 0,
+        LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_) => false,
+    };
+    upgrades.iter().filter(|upgrade| is_allowed(upgrade)).cloned().collect()
+}
+
 /// Applies one upgrade. Those of the contract engine change nothing here.
 pub(crate) fn apply(store: &mut Store, upgrade: &LedgerUpgrade) -> Applied<()> {
     match upgrade {

@@ -78,7 +78,8 @@ fn before_sequence(store: &Store, frame: &Frame, checking: Checking) -> Option<T
     if frame.operations().is_empty() {
         return Some(R::TxMissingOperation);
     }
-    if protocol >= 21 && frame.tx().ext != TransactionExt::V0 {
+    // What is attached for contracts makes no difference to a contract's operation, which is not supported anyway.
+    if protocol >= 21 && frame.tx().ext != TransactionExt::V0 && !frame.is_of_contracts() {
         return Some(R::TxMalformed);
     }
     if is_too_early(store, frame) {
