@@ -104,10 +104,9 @@ impl Mempool {
         self.waiting.insert(source, Waiting { frame, age });
     }
 
-    /// After a ledger: forgets what was applied, ages what was not, and gives up what is too old.
+    /// After a ledger: forgets what was applied and refuses it for a while, ages what was not, and gives up what is too
+    /// old.
     pub(crate) fn ledger_closed<'a>(&mut self, applied: impl Iterator<Item = &'a Frame>) {
-        self.banned.push_front(FxHashSet::default());
-        self.banned.truncate(BAN_DEPTH);
         for frame in applied {
             let source = frame.source();
             if self.waiting.get(&source).is_some_and(|waiting| waiting.frame.sequence() <= frame.sequence()) {
@@ -115,6 +114,8 @@ impl Mempool {
             }
             self.ban(&frame.full_hash);
         }
+        self.banned.push_front(FxHashSet::default());
+        self.banned.truncate(BAN_DEPTH);
         let mut given_up = Vec::new();
         self.waiting.retain(|_, waiting| {
             waiting.age += 1;

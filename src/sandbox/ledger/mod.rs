@@ -40,9 +40,9 @@ mod validity;
 
 use ed25519_dalek::SigningKey;
 use stellar_xdr::{
-    AccountEntry, AccountId, Asset, Hash, LedgerCloseMeta, LedgerEntry, LedgerHeader, LedgerKey, LedgerUpgrade,
-    LiquidityPoolEntry, OfferEntry, PoolId, StellarValue, StellarValueExt, TimePoint, TransactionEnvelope,
-    TrustLineAsset, TrustLineEntry, UpgradeType,
+    AccountEntry, AccountId, Asset, Hash, LedgerCloseMeta, LedgerEntry, LedgerEntryData, LedgerHeader, LedgerKey,
+    LedgerUpgrade, LiquidityPoolEntry, OfferEntry, PoolId, StellarValue, StellarValueExt, TimePoint,
+    TransactionEnvelope, TrustLineAsset, TrustLineEntry, UpgradeType,
 };
 
 use crate::stellar::NetworkId;
@@ -76,6 +76,24 @@ pub struct ClosedLedger {
     pub still_waiting: usize,
 }
 
+/// An entry that a ledger cannot be restored with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {0:?} is none that this ledger can hold: was it written by another version?")]
+pub struct RestoreError(pub Box<LedgerKey>);
+
+/// Whether an entry is of a kind that this ledger has, and well-formed where its arithmetic relies on it.
+fn is_classic(entry: &LedgerEntry) -> bool {
+    match &entry.data {
+        LedgerEntryData::Offer(offer) => offer.price.n > 0 && offer.price.d > 0 && offer.amount > 0,
+        LedgerEntryData::Account(_)
+        | LedgerEntryData::Trustline(_)
+        | LedgerEntryData::Data(_)
+        | LedgerEntryData::ClaimableBalance(_)
+        | LedgerEntryData::LiquidityPool(_) => true,
+        _ => false,
+    }
+}
+
 /// A Stellar ledger in one process.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -92,6 +110,26 @@ impl Ledger {
         let store = genesis::genesis(&config);
         let network = NetworkId::from_passphrase(&config.passphrase);
         Self { config, network, store, mempool: Mempool::default() }
+    }
+
+    /// A ledger from the header and the entries of another ([`Ledger::header`], [`Ledger::entries`]). Nothing waits in it.
+    ///
+    /// # Errors
+    /// The first entry that only contracts have, or whose price or assets no ledger can hold.
+    pub fn restore(
+        config: GenesisConfig,
+        header: LedgerHeader,
+        entries: impl IntoIterator<Item = LedgerEntry>,
+    ) -> Result<Self, RestoreError> {
+        let mut store = Store::new(header);
+        for entry in entries {
+            if !is_classic(&entry) {
+                return Err(RestoreError(Box::new(entry.to_key())));
+            }
+            store.restore(entry);
+        }
+        let network = NetworkId::from_passphrase(&config.passphrase);
+        Ok(Self { config, network, store, mempool: Mempool::default() })
     }
 
     /// Hands in a transaction for the next ledger.
@@ -242,8 +280,8 @@ impl Ledger {
         (entry.to_key() == *key).then_some(entry)
     }
 
-    /// Every entry that is no offer, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = &LedgerEntry> {
+    /// Every entry, offers included, in no order: with the header, all of a ledger's state.
+    pub fn entries(&self) -> impl Iterator<Item = LedgerEntry> + '_ {
         self.store.entries()
     }
 }

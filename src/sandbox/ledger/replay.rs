@@ -273,10 +273,7 @@ impl Replayer {
         if !upgraded(|upgrade| matches!(upgrade, LedgerUpgrade::MaxTxSetSize(_))) {
             config.max_tx_set_size = first.header.max_tx_set_size;
         }
-        let mut store = genesis::genesis(&config);
-        // Ledger 1 itself is not recorded: its hash is, and so are the two numbers that only it could have set.
-        store.header.bucket_list_hash = Hash([0; 32]);
-        Ok(Self { network: NetworkId::from_passphrase(passphrase), store })
+        Ok(Self { network: NetworkId::from_passphrase(passphrase), store: genesis::genesis(&config) })
     }
 
     fn ledger(&mut self, recorded: &Recorded, report: &mut Report) -> Result<(), ReplayError> {
@@ -286,6 +283,7 @@ impl Replayer {
         let ours = close::apply_ledger(&mut self.store, recorded.header.scp_value.clone(), &transactions);
         close::seal(&mut self.store, recorded.header.bucket_list_hash.clone());
         if is_first {
+            // Ledger 1 is not recorded, and its hash depends on a bucket list.
             self.store.header.previous_ledger_hash = previous;
         }
 

@@ -259,9 +259,16 @@ impl Store {
         self.pool_shares.get(account).map_or(&[], Vec::as_slice)
     }
 
-    /// Every entry that is no offer, in no order.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &LedgerEntry> {
-        self.entries.values().map(|entry| &**entry)
+    /// Every entry, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = LedgerEntry> + '_ {
+        let offers = self.offers.owners().flat_map(|(_, ids)| ids).filter_map(|id| self.offers.get(*id));
+        self.entries.values().map(|entry| (**entry).clone()).chain(offers)
+    }
+
+    /// Adds an entry as it is, outside of any level.
+    pub(crate) fn restore(&mut self, entry: LedgerEntry) {
+        assert!(self.levels.is_empty(), "entries are restored before anything is applied");
+        self.write(&Key::of(&entry), entry);
     }
 
     // Writing. Each of these counts the entry as touched by the innermost level.

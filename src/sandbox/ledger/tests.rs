@@ -286,6 +286,20 @@ fn an_operations_source_can_be_another_account_with_its_own_signature() {
 }
 
 #[test]
+fn a_restored_ledger_goes_on_as_the_first_would_have() {
+    let (mut ledger, a, b, usd) = market();
+    succeed(&mut ledger, &a, vec![sell(Asset::Native, usd.clone(), 1_000, 2, 1)]);
+    let config = GenesisConfig::default();
+    let mut restored = Ledger::restore(config, ledger.header().clone(), ledger.entries()).unwrap();
+    assert_eq!(restored.hash(), ledger.hash());
+    for ledger in [&mut ledger, &mut restored] {
+        succeed(ledger, &b, vec![sell(usd.clone(), Asset::Native, 600, 1, 2)]);
+    }
+    assert_eq!(restored.hash(), ledger.hash());
+    assert_eq!(restored.offers_of(&account_id(&a)), ledger.offers_of(&account_id(&a)));
+}
+
+#[test]
 fn contracts_are_not_supported_and_said_so() {
     use stellar_xdr::{
         ExtendFootprintTtlOp, ExtensionPoint, LedgerFootprint, SorobanResources, SorobanTransactionData,
@@ -335,14 +349,14 @@ fn check_invariants(ledger: &Ledger, usd: &Asset, issued: i64) {
     let (mut native, mut held) = (ledger.header().fee_pool, 0);
     for entry in ledger.entries() {
         match &entry.data {
-            stellar_xdr::LedgerEntryData::Account(account) => {
+            LedgerEntryData::Account(account) => {
                 native += account.balance;
                 let reserved = entries::min_balance(ledger.header(), account);
                 let promised = entries::account_liabilities(account);
                 assert!(account.balance >= reserved + promised.selling, "an account lives below its promises");
                 assert_eq!(promised, promised_by(ledger, &account.account_id, &Asset::Native));
             }
-            stellar_xdr::LedgerEntryData::Trustline(line) => {
+            LedgerEntryData::Trustline(line) => {
                 held += line.balance;
                 let promised = entries::line_liabilities(line);
                 assert!(line.balance >= promised.selling && line.limit - line.balance >= promised.buying);
