@@ -1,1 +1,254 @@
 //! The ledger itself: state, transactions, closing.
+//!
+//! A [`Ledger`] does in one process, in memory, what stellar-core does for everything classic: the same results, the same
+//! changes, the same errors, which recordings of the real one are replayed to prove (`stellar-connector conformance`).
+//! Protocols 17 to 27 are known.
+//!
+//! What it does not have: contracts (their operations get the protocol's own `opNOT_SUPPORTED`), consensus (whoever holds
+//! the ledger closes it, at the time they say), and a bucket list (the header's bucket list hash chains headers and results
+//! instead; every other hash is real).
+//!
+//! ```
+//! use stellar_connector::sandbox::ledger::{CURRENT_PROTOCOL, GenesisConfig, Ledger, first_upgrades};
+//!
+//! let mut ledger = Ledger::genesis(GenesisConfig::default());
+//! ledger.close(1_700_000_000, &first_upgrades());
+//! assert_eq!(ledger.header().ledger_version, CURRENT_PROTOCOL);
+//! ```
+
+mod apply;
+mod assets;
+mod close;
+mod crossing;
+mod entries;
+mod frame;
+mod genesis;
+mod header;
+mod holdings;
+mod mempool;
+mod offers;
+mod operations;
+mod outcome;
+mod signatures;
+mod sponsorship;
+mod store;
+mod submission;
+mod tx_set;
+mod upgrades;
+mod validity;
+
+use ed25519_dalek::SigningKey;
+use stellar_xdr::{
+    AccountEntry, AccountId, Asset, Hash, LedgerCloseMeta, LedgerEntry, LedgerHeader, LedgerKey, LedgerUpgrade,
+    LiquidityPoolEntry, OfferEntry, PoolId, StellarValue, StellarValueExt, TimePoint, TransactionEnvelope,
+    TrustLineAsset, TrustLineEntry, UpgradeType,
+};
+
+use crate::stellar::NetworkId;
+
+use frame::Frame;
+use mempool::{Lanes, Mempool};
+use store::{Key, Store, offer_in};
+
+pub use genesis::{GenesisConfig, account_id, root_key};
+pub use submission::SubmitOutcome;
+
+/// The newest protocol that this ledger knows, which mainnet runs.
+pub const CURRENT_PROTOCOL: u32 = 27;
+
+/// What the second ledger of a new sandbox upgrades to: the current protocol, a base reserve of 0.5 XLM, 1000 operations a
+/// ledger.
+#[must_use]
+pub fn first_upgrades() -> [LedgerUpgrade; 3] {
+    [LedgerUpgrade::Version(CURRENT_PROTOCOL), LedgerUpgrade::MaxTxSetSize(1000), LedgerUpgrade::BaseReserve(5_000_000)]
+}
+
+/// A ledger that was just closed.
+#[derive(Clone, Debug)]
+pub struct ClosedLedger {
+    /// The ledger's hash, which is its header's.
+    pub hash: Hash,
+    /// All that happened in it, as stellar-core would stream it: version 2 from protocol 23, before that the version that
+    /// was current then.
+    pub meta: LedgerCloseMeta,
+    /// How many transactions still wait.
+    pub still_waiting: usize,
+}
+
+/// A Stellar ledger in one process.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    config: GenesisConfig,
+    network: NetworkId,
+    store: Store,
+    mempool: Mempool,
+}
+
+impl Ledger {
+    /// A new network's ledger 1.
+    #[must_use]
+    pub fn genesis(config: GenesisConfig) -> Self {
+        let store = genesis::genesis(&config);
+        let network = NetworkId::from_passphrase(&config.passphrase);
+        Self { config, network, store, mempool: Mempool::default() }
+    }
+
+    /// Hands in a transaction for the next ledger.
+    pub fn submit(&mut self, envelope: TransactionEnvelope) -> SubmitOutcome {
+        let mut frame = Frame::new(envelope, &self.network.0);
+        // As core's `/tx` does: an envelope of the old form is taken as the new one.
+        frame.was_v0 = false;
+        submission::submit(&mut self.store, &mut self.mempool, frame, self.config.close_time_slack_s)
+    }
+
+    /// Closes the next ledger with what waits, then applies `upgrades`. `close_time_s` is in Unix seconds; a time that is
+    /// not after the last one is moved there, as the protocol wants it to grow.
+    pub fn close(&mut self, close_time_s: u64, upgrades: &[LedgerUpgrade]) -> ClosedLedger {
+        let protocol = self.store.header.ledger_version;
+        let close_time_s = close_time_s.max(self.store.header.scp_value.close_time.0 + 1);
+        let picked = self.pick(close_time_s);
+        let set = tx_set::build(protocol, header::header_hash(&self.store.header), &picked);
+        let set_hash = set.hash();
+        let ordered = tx_set::in_apply_order(picked, &set_hash);
+        let scp_value = StellarValue {
+            tx_set_hash: set_hash,
+            close_time: TimePoint(close_time_s),
+            upgrades: header::vec_m(upgrades.iter().map(encode_upgrade).collect()),
+            ext: StellarValueExt::Basic,
+        };
+        let applied = close::apply_ledger(&mut self.store, scp_value, &ordered);
+        let bucket_hash = close::stand_in_bucket_hash(&self.store);
+        close::seal(&mut self.store, bucket_hash);
+        self.mempool.ledger_closed(ordered.iter().map(|priced| &priced.frame));
+        ClosedLedger {
+            hash: header::header_hash(&self.store.header),
+            meta: close::meta(&self.store, protocol, set, applied),
+            still_waiting: self.mempool.len(),
+        }
+    }
+
+    /// Picks what goes into the next ledger; what became invalid since it was handed in is dropped.
+    fn pick(&mut self, close_time_s: u64) -> Vec<tx_set::Priced> {
+        let slack_s = close_time_s - self.store.header.scp_value.close_time.0;
+        self.store.header.ledger_seq += 1;
+        let (valid, invalid): (Vec<Frame>, Vec<Frame>) =
+            self.mempool.frames().cloned().partition(|frame| submission::judge(&self.store, frame, slack_s).is_ok());
+        self.store.header.ledger_seq -= 1;
+        for frame in invalid {
+            self.mempool.drop_invalid(&frame.source());
+        }
+        let header = &self.store.header;
+        mempool::pick(
+            valid,
+            Lanes {
+                operations: header.max_tx_set_size,
+                dex_operations: self.config.max_dex_operations,
+                base_fee: header.base_fee,
+            },
+        )
+    }
+
+    // Queries.
+
+    /// The header of the last closed ledger.
+    #[must_use]
+    pub fn header(&self) -> &LedgerHeader {
+        &self.store.header
+    }
+
+    /// The hash of the last closed ledger.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        header::header_hash(&self.store.header)
+    }
+
+    /// The network's passphrase.
+    #[must_use]
+    pub fn passphrase(&self) -> &str {
+        &self.config.passphrase
+    }
+
+    /// The network's id.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// The key of the account that has all coins at first.
+    #[must_use]
+    pub fn root_key(&self) -> SigningKey {
+        root_key(self.network)
+    }
+
+    /// An account.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&AccountEntry> {
+        self.store.account(id)
+    }
+
+    /// An account's trust line, for a credit or for pool shares.
+    #[must_use]
+    pub fn trustline(&self, account: &AccountId, asset: &TrustLineAsset) -> Option<&TrustLineEntry> {
+        self.store.line(&Key::TrustLine(account.clone(), asset.clone()))
+    }
+
+    /// Offers that sell `selling` for `buying`, in the order in which they would be crossed.
+    pub fn offers(&self, selling: &Asset, buying: &Asset) -> impl Iterator<Item = OfferEntry> + '_ {
+        self.store.offers().in_book_order(selling, buying)
+    }
+
+    /// Every pair of assets that has offers: sold, bought.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Asset, &Asset)> {
+        self.store.offers().pairs()
+    }
+
+    /// How many offers there are.
+    #[must_use]
+    pub fn num_offers(&self) -> usize {
+        self.store.offers().len()
+    }
+
+    /// An account's offers, by id.
+    #[must_use]
+    pub fn offers_of(&self, account: &AccountId) -> Vec<OfferEntry> {
+        self.store.offers().ids_of(account).into_iter().filter_map(|id| self.offer(id)).collect()
+    }
+
+    /// An offer.
+    #[must_use]
+    pub fn offer(&self, id: i64) -> Option<OfferEntry> {
+        self.store.entry(&Key::Offer(id)).map(|entry| offer_in(&entry).clone())
+    }
+
+    /// A liquidity pool.
+    #[must_use]
+    pub fn pool(&self, id: &PoolId) -> Option<&LiquidityPoolEntry> {
+        self.store.pool(id)
+    }
+
+    /// The pool of two assets, in either order.
+    #[must_use]
+    pub fn pool_of(&self, x: &Asset, y: &Asset) -> Option<&LiquidityPoolEntry> {
+        self.store.pool(&assets::pool_id(x, y))
+    }
+
+    /// Any entry, with when it was last modified and who sponsors it; `None` also for what only contracts have.
+    #[must_use]
+    pub fn entry(&self, key: &LedgerKey) -> Option<LedgerEntry> {
+        let entry = self.store.entry(&Key::from_ledger_key(key)?)?;
+        (entry.to_key() == *key).then_some(entry)
+    }
+
+    /// Every entry that is no offer, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &LedgerEntry> {
+        self.store.entries()
+    }
+}
+
+#[expect(clippy::expect_used, reason = "an upgrade's XDR has at most 44 bytes of the 128 that are allowed")]
+fn encode_upgrade(upgrade: &LedgerUpgrade) -> UpgradeType {
+    UpgradeType(header::xdr_bytes(upgrade).try_into().expect("an upgrade fits"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! What happens to a transaction that is handed in: the checks of stellar-core's `/tx`.
+
+use stellar_xdr::{
+    Hash, InnerTransactionResult, InnerTransactionResultExt, InnerTransactionResultPair, OperationResult,
+    TransactionResult, TransactionResultExt, TransactionResultResult,
+};
+
+use super::apply::inner_result;
+use super::entries::account_available;
+use super::frame::Frame;
+use super::header::vec_m;
+use super::mempool::{Mempool, Refused};
+use super::operations;
+use super::signatures::SignatureChecker;
+use super::store::Store;
+use super::validity::{self, Checking, Progress};
+
+/// The answer to a transaction that was handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitOutcome {
+    /// It waits for the next ledger.
+    Pending {
+        /// The transaction's hash.
+        hash: Hash,
+    },
+    /// It waits already.
+    Duplicate {
+        /// The transaction's hash.
+        hash: Hash,
+    },
+    /// Another transaction of its account waits, the queue is full, or it was given up or applied lately.
+    TryAgainLater {
+        /// The transaction's hash.
+        hash: Hash,
+    },
+    /// It can not apply now.
+    Error {
+        /// The transaction's hash.
+        hash: Hash,
+        /// Why.
+        result: TransactionResult,
+    },
+}
+
+/// Judges a transaction against the last closed ledger and what waits. Checks are those of the ledger that comes next.
+pub(crate) fn submit(store: &mut Store, mempool: &mut Mempool, frame: Frame, close_time_slack_s: u64) -> SubmitOutcome {
+    use TransactionResultResult as R;
+    let hash = frame.hash.clone();
+    let max_size = store.header.max_tx_set_size;
+    let error = |result, fee| SubmitOutcome::Error { hash: hash.clone(), result: transaction_result(result, fee) };
+    match mempool.check(&frame, max_size) {
+        Ok(()) => {}
+        Err(Refused::Duplicate) => return SubmitOutcome::Duplicate { hash },
+        Err(Refused::TryAgainLater) => return SubmitOutcome::TryAgainLater { hash },
+        Err(Refused::OldSequence) => return error(R::TxBadSeq, 0),
+        Err(Refused::FeeTooLow { wanted }) => return error(R::TxInsufficientFee, wanted),
+    }
+    store.header.ledger_seq += 1;
+    let judged = judge(store, &frame, close_time_slack_s);
+    store.header.ledger_seq -= 1;
+    if let Err(result) = judged {
+        return SubmitOutcome::Error { hash, result };
+    }
+    let payer = frame.fee_source();
+    let owed = mempool.fees_owed(&payer, &frame.source());
+    let available = store.account(&payer).map_or(0, |account| account_available(&store.header, account));
+    if available.saturating_sub(frame.fee_bid()) < owed {
+        return error(R::TxInsufficientBalance, min_fee(store, &frame));
+    }
+    mempool.add(frame, max_size);
+    SubmitOutcome::Pending { hash }
+}
+
+/// The fee that results of refusals speak of.
+fn min_fee(store: &Store, frame: &Frame) -> i64 {
+    i64::from(store.header.base_fee) * frame.num_operations().max(1)
+}
+
+/// Whether a transaction could apply to this state (`checkValid`).
+///
+/// # Errors
+/// The result that says why not.
+pub(crate) fn judge(store: &Store, frame: &Frame, close_time_slack_s: u64) -> Result<(), TransactionResult> {
+    let fee = min_fee(store, frame);
+    if frame.fee_bid() < 0 {
+        return Err(transaction_result(TransactionResultResult::TxMalformed, 0));
+    }
+    if frame.fee_bump().is_none() {
+        return judge_inner(store, frame, close_time_slack_s, true).map_err(|refusal| transaction_result(refusal, fee));
+    }
+    judge_fee_bump(store, frame).map_err(|(refusal, wanted)| transaction_result(refusal, wanted.unwrap_or(fee)))?;
+    judge_inner(store, frame, close_time_slack_s, false).map_err(|refusal| {
+        let inner = InnerTransactionResultPair {
+            transaction_hash: frame.inner_hash.clone(),
+            result: InnerTransactionResult {
+                fee_charged: 0,
+                result: inner_result(refusal),
+                ext: InnerTransactionResultExt::V0,
+            },
+        };
+        transaction_result(TransactionResultResult::TxFeeBumpInnerFailed(inner), fee)
+    })
+}
+
+/// The outer half of a fee bump: it must outbid what it bumps, and its payer must sign and have the means.
+fn judge_fee_bump(store: &Store, frame: &Frame) -> Result<(), (TransactionResultResult, Option<i64>)> {
+    use TransactionResultResult as R;
+    let base_fee = i64::from(store.header.base_fee);
+    let outer_min = base_fee * frame.num_operations();
+    let inner_min = base_fee * frame.num_inner_operations().max(1);
+    if frame.fee_bid() < outer_min {
+        return Err((R::TxInsufficientFee, None));
+    }
+    let offered = i128::from(frame.fee_bid()) * i128::from(inner_min);
+    let needed = i128::from(frame.inner_fee_bid()) * i128::from(outer_min);
+    if offered < needed {
+        let wanted = (needed + i128::from(inner_min) - 1) / i128::from(inner_min);
+        return Err((R::TxInsufficientFee, Some(i64::try_from(wanted).unwrap_or(i64::MAX))));
+    }
+    let Some(payer) = store.account(&frame.fee_source()) else { return Err((R::TxNoAccount, None)) };
+    let mut checker = SignatureChecker::new(&frame.hash, frame.signatures(), &frame.verified);
+    if !checker.check_account(payer, payer.thresholds.0[1]) {
+        return Err((R::TxBadAuth, None));
+    }
+    if account_available(&store.header, payer) < frame.fee_bid() {
+        return Err((R::TxInsufficientBalance, None));
+    }
+    if !checker.all_used() {
+        return Err((R::TxBadAuthExtra, None));
+    }
+    Ok(())
+}
+
+fn judge_inner(
+    store: &Store,
+    frame: &Frame,
+    close_time_slack_s: u64,
+    pays: bool,
+) -> Result<(), TransactionResultResult> {
+    let checking = Checking { applying: false, pays, close_time_slack_s };
+    let mut checker = SignatureChecker::new(&frame.inner_hash, frame.inner_signatures(), &frame.inner_verified);
+    let (progress, refusal) = validity::common(store, frame, &mut checker, checking);
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    assert_eq!(progress, Progress::Valid, "what is not refused is valid");
+    let mut results: Vec<OperationResult> =
+        frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
+    for (operation, result) in frame.operations().iter().zip(&mut results) {
+        // As in core: what the protocol does not know comes first, then signatures, then the form.
+        let source = frame.operation_source(operation);
+        let judged = operations::check_supported(store, operation)
+            .and_then(|()| validity::operation_signed(store, frame, &mut checker, operation))
+            .and_then(|()| operations::check_form(store, &source, operation));
+        if let Err(refusal) = judged {
+            *result = refusal;
+            return Err(TransactionResultResult::TxFailed(vec_m(results)));
+        }
+    }
+    if checker.all_used() { Ok(()) } else { Err(TransactionResultResult::TxBadAuthExtra) }
+}
+
+fn transaction_result(result: TransactionResultResult, fee_charged: i64) -> TransactionResult {
+    TransactionResult { fee_charged, result, ext: TransactionResultExt::V0 }
+}
