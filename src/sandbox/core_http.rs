@@ -87,7 +87,7 @@ impl CoreHttp {
     }
 
     /// Closes every connection and waits for the threads.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&self) {
         self.server.stop();
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct MetaStream {
 
 #[derive(Debug)]
 enum Readers {
-    One(Option<JoinHandle<()>>),
+    One(Mutex<Option<JoinHandle<()>>>),
     Many(Server<UnixListener>),
 }
 
@@ -74,7 +74,7 @@ impl MetaStream {
                 rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR)?;
                 let (writing, pipe) = (Arc::clone(&history), path.clone());
                 let thread = spawn(move || writing.feed_pipe(&pipe))?;
-                Ok(Self { history, path, readers: Readers::One(Some(thread)), _directory: Some(directory) })
+                Ok(Self { history, path, readers: Readers::One(Mutex::new(Some(thread))), _directory: Some(directory) })
             }
             MetaOutput::UnixSocket => {
                 let directory = PrivateDirectory::new()?;
@@ -90,7 +90,12 @@ impl MetaStream {
                 let mut file = File::create_new(path)?;
                 let writing = Arc::clone(&history);
                 let thread = spawn(move || writing.fill(&mut file))?;
-                Ok(Self { history, path: path.clone(), readers: Readers::One(Some(thread)), _directory: None })
+                Ok(Self {
+                    history,
+                    path: path.clone(),
+                    readers: Readers::One(Mutex::new(Some(thread))),
+                    _directory: None,
+                })
             }
         }
     }
@@ -116,12 +121,12 @@ impl MetaStream {
 
     /// Ends every reader's stream and waits for the threads. What a reader has not taken yet is lost to it; a file is
     /// complete.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&self) {
         self.history.lock().stopping = true;
         self.history.news.notify_all();
-        match &mut self.readers {
+        match &self.readers {
             Readers::One(thread) => {
-                if let Some(thread) = thread.take() {
+                if let Some(thread) = thread.lock().take() {
                     let _ = thread.join();
                 }
             }
@@ -342,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_late_reader_of_the_socket_gets_every_ledger_from_the_first() {
-        let mut stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20).unwrap();
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20).unwrap();
         stream.publish(b"one");
         let mut early = UnixStream::connect(stream.path()).unwrap();
         assert_eq!(read_record(&mut early).unwrap(), b"one");
@@ -376,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_private_and_takes_more_than_it_holds() {
-        let mut stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
+        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
         let kind = std::fs::metadata(stream.path()).unwrap();
         assert!(kind.file_type().is_fifo());
         assert_eq!(kind.permissions().mode() & 0o777, 0o600);
@@ -403,7 +408,7 @@ mod tests {
 
     #[test]
     fn stopping_does_not_wait_for_a_reader_that_does_not_read() {
-        let mut stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
+        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
         let _deaf = File::open(stream.path()).unwrap();
         stream.publish(&vec![1; 1 << 20]);
         let (done, stopped) = std::sync::mpsc::channel();
@@ -418,7 +423,7 @@ mod tests {
     fn a_file_is_complete_when_the_stream_stops_and_none_is_overwritten() {
         let directory = PrivateDirectory::new().unwrap();
         let output = MetaOutput::File(directory.path.join("ledgers.xdr"));
-        let mut stream = MetaStream::start(&output, 1 << 20).unwrap();
+        let stream = MetaStream::start(&output, 1 << 20).unwrap();
         (0..100_u8).for_each(|number| stream.publish(&[number; 10]));
         stream.stop();
         let mut file = File::open(stream.path()).unwrap();

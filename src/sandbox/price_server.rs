@@ -3,6 +3,7 @@
 //! Publishing never waits for anyone: every client has a bounded queue and a thread that empties it into the socket. A
 //! client whose queue is full is dropped; it will come back and get a snapshot.
 
+use super::clock::utc_now;
 use super::kraken::{self, Request, TickerRequest};
 use super::reference::Tick;
 use super::serve::{Server, Socket as _};
@@ -15,7 +16,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -119,7 +120,7 @@ impl PriceServer {
     }
 
     /// Closes every connection and waits for the threads.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&self) {
         self.server.stop();
     }
 }
@@ -294,11 +295,6 @@ impl Write for ClientIo<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn utc_now() -> UtcNanos {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UtcNanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -117,6 +117,11 @@ impl Reference {
         self.symbols[symbol].mid
     }
 
+    /// A symbol's ticker as it is now.
+    pub(crate) fn data(&self, symbol: usize, now: UtcNanos) -> String {
+        self.symbols[symbol].data(now)
+    }
+
     /// Puts a symbol's price where someone else says that it is.
     pub(crate) fn set_mid(&mut self, symbol: usize, mid: f64) {
         let symbol = &mut self.symbols[symbol];
@@ -193,6 +198,11 @@ impl Symbol {
         let deviation = (deviation + pull + noise + jump).clamp(-MAX_DEVIATION, MAX_DEVIATION);
         self.mid = self.anchor * (1.0 + deviation);
         self.quote(200.0 + 20_000.0 * random.unit(), 200.0 + 20_000.0 * random.unit());
+    }
+
+    /// The middle of the best prices.
+    pub(crate) fn mid(&self) -> f64 {
+        self.mid
     }
 
     /// Puts the price at `mid`, with the tightest spread around it.

@@ -82,7 +82,7 @@ impl Listener for UnixListener {
 #[derive(Debug)]
 pub(crate) struct Server<L: Listener> {
     shared: Arc<Shared<L>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -116,12 +116,7 @@ impl<L: Listener> Server<L> {
         let shared = Arc::new(Shared { name, listener, max_connections, refused: AtomicU64::new(0), connections });
         let accepting = Arc::clone(&shared);
         let thread = thread::Builder::new().name(name.into()).spawn(move || accepting.run(&serve))?;
-        Ok(Self { shared, thread: Some(thread) })
-    }
-
-    /// The socket that listens.
-    pub(crate) fn listener(&self) -> &L {
-        &self.shared.listener
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Connections that were closed at once because there were too many.
@@ -130,8 +125,8 @@ impl<L: Listener> Server<L> {
     }
 
     /// Accepts no more, ends every connection and waits for their threads.
-    pub(crate) fn stop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
+    pub(crate) fn stop(&self) {
+        let Some(thread) = self.thread.lock().take() else { return };
         {
             let mut connections = self.shared.connections.lock();
             connections.stopping = true;
@@ -217,17 +212,19 @@ impl<L: Listener> Drop for Slot<'_, L> {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+    use std::net::SocketAddr;
     use std::sync::mpsc;
 
-    fn echo_server(max_connections: usize) -> Server<TcpListener> {
+    fn echo_server(max_connections: usize) -> (Server<TcpListener>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Server::start("test-echo", listener, max_connections, |socket| {
+        let address = listener.local_addr().unwrap();
+        let server = Server::start("test-echo", listener, max_connections, |socket| {
             let mut byte = [0];
             while (&**socket).read_exact(&mut byte).is_ok() {
                 (&**socket).write_all(&byte).unwrap();
             }
-        })
-        .unwrap()
+        });
+        (server.unwrap(), address)
     }
 
     fn echoes(mut client: &TcpStream) -> bool {
@@ -237,16 +234,14 @@ mod tests {
 
     #[test]
     fn an_idle_connection_holds_up_nobody() {
-        let server = echo_server(2);
-        let address = server.listener().local_addr().unwrap();
+        let (_server, address) = echo_server(2);
         let _idle = TcpStream::connect(address).unwrap();
         assert!(echoes(&TcpStream::connect(address).unwrap()));
     }
 
     #[test]
     fn one_connection_too_many_is_closed_and_a_place_given_back_is_used_again() {
-        let server = echo_server(1);
-        let address = server.listener().local_addr().unwrap();
+        let (server, address) = echo_server(1);
         let first = TcpStream::connect(address).unwrap();
         assert!(echoes(&first));
         assert!(!echoes(&TcpStream::connect(address).unwrap()));
@@ -258,8 +253,7 @@ mod tests {
 
     #[test]
     fn stopping_ends_connections_that_wait() {
-        let mut server = echo_server(4);
-        let address = server.listener().local_addr().unwrap();
+        let (server, address) = echo_server(4);
         let clients = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
         assert!(clients.iter().all(echoes));
         let (done, stopped) = mpsc::channel();
