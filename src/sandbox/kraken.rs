@@ -250,5 +250,8 @@ mod tests {
         assert_eq!(error(r#"{"method":"add_order"}"#), "Unknown method");
         assert_eq!(error(r#"{"method":"subscribe","params":{"channel":"book","symbol":["A"]}}"#), "Unknown channel");
         assert_eq!(error(r#"{"method":"subscribe","params":{"channel":"ticker"}}"#), "Symbol(s) not found");
+        let too_many = serde_json::json!({"channel": "ticker", "symbol": vec!["XLM/USD"; MAX_SYMBOLS + 1]});
+        let too_many = serde_json::json!({"method": "subscribe", "params": too_many}).to_string();
+        assert_eq!(error(&too_many), "Symbol(s) not found");
     }
 }

@@ -168,6 +168,8 @@ impl Feed {
             self.state.lock().clients.retain(|other| other.client.id != client.id);
             ended.store(true, Ordering::Release);
             client.socket.shut_down();
+            // Wakes the writer; if there is no room for it, the writer is awake.
+            let _ = client.out.try_send([].into());
         });
     }
 

@@ -63,7 +63,9 @@ pub struct SandboxConfig {
     pub ticks: Ticks,
     /// Where closed ledgers go.
     pub meta: MetaOutput,
-    /// How many bytes of closed ledgers are kept for readers that come late; see [`MetaOutput`].
+    /// How many bytes of closed ledgers are kept for readers that come late: each gets all of them, from the first. Once
+    /// the first has had to go, a newcomer's stream ends before it begins, rather than with a hole in it. A lively
+    /// market fills about 14 KB a ledger.
     pub max_history_bytes: usize,
     /// Port of core's commands on 127.0.0.1; 0 for any.
     pub core_port: u16,
