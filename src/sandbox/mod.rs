@@ -1,3 +1,31 @@
 //! A Stellar ledger in one process, with the faces that clients know.
+//!
+//! [`ledger`] applies transactions. [`World`] puts people around it: issuers, traders, a reference price; it is
+//! deterministic, without threads, clock or sockets, and so serves simulations as it is. [`Sandbox`] runs a world in
+//! real time behind real sockets, all on the loopback: closed ledgers on a pipe or socket as stellar-core writes them,
+//! core's `/tx` and `/info`, and the reference price over WebSocket as Kraken sends it. An engine that is pointed at
+//! them cannot tell.
 
 pub mod ledger;
+
+mod actor;
+mod clock;
+mod core_http;
+mod engine;
+mod kraken;
+mod meta_stream;
+mod price_server;
+mod random;
+mod reference;
+mod running;
+mod serve;
+mod setup;
+mod traders;
+mod world;
+
+pub use engine::{EngineAccount, EngineOffer, EngineSnapshot};
+pub use meta_stream::MetaOutput;
+pub use reference::{ReferenceConfig, Tick};
+pub use running::{CloseRule, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
+pub use traders::Activity;
+pub use world::{Submission, World, WorldConfig, WorldError};

@@ -1,0 +1,469 @@
+//! A world in real time, behind real sockets.
+
+use super::clock::utc_now;
+use super::core_http::{Core, CoreHttp, CoreInfo};
+use super::engine::EngineSnapshot;
+use super::meta_stream::{MetaOutput, MetaStream};
+use super::price_server::PriceServer;
+use super::reference::{Symbol, Tick};
+use super::world::{Submission, World, WorldConfig, WorldError};
+use crate::stellar::{AccountId, Market, MarketId};
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// The ledgers of the founding are dated so far back, one a second, that the first ledger of the running sandbox can
+/// carry the time of day.
+const FOUNDED_BEFORE_S: u64 = 3600;
+/// The shortest rest of the thread that makes ticks.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
+
+/// When a ledger closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseRule {
+    /// At this interval.
+    Every(Duration),
+    /// As soon as a transaction is accepted, and otherwise at this interval. For measuring: close times run ahead of
+    /// the clock when it happens more than once a second.
+    OnSubmission {
+        /// The longest time without a ledger.
+        idle: Duration,
+    },
+}
+
+impl CloseRule {
+    fn interval(self) -> Duration {
+        match self {
+            Self::Every(interval) | Self::OnSubmission { idle: interval } => interval,
+        }
+    }
+}
+
+/// Who makes reference prices move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticks {
+    /// The world, at its own pace.
+    Automatic,
+    /// The caller, by [`Sandbox::push_reference`].
+    Pushed,
+}
+
+/// How a sandbox runs.
+#[derive(Debug)]
+pub struct SandboxConfig {
+    /// The world. Its founding is dated by the sandbox.
+    pub world: WorldConfig,
+    /// When a ledger closes.
+    pub close: CloseRule,
+    /// Who makes reference prices move.
+    pub ticks: Ticks,
+    /// Where closed ledgers go.
+    pub meta: MetaOutput,
+    /// How many bytes of closed ledgers are kept for readers that come late: each gets all of them, from the first. Once
+    /// the first has had to go, a newcomer's stream ends before it begins, rather than with a hole in it. A lively
+    /// market fills about 14 KB a ledger.
+    pub max_history_bytes: usize,
+    /// Port of core's commands on 127.0.0.1; 0 for any.
+    pub core_port: u16,
+    /// Port of the reference price on 127.0.0.1; 0 for any.
+    pub price_port: u16,
+}
+
+impl SandboxConfig {
+    /// A ledger a second, a socket for them, any ports.
+    #[must_use]
+    pub fn new(world: WorldConfig) -> Self {
+        Self {
+            world,
+            close: CloseRule::Every(Duration::from_secs(1)),
+            ticks: Ticks::Automatic,
+            meta: MetaOutput::UnixSocket,
+            max_history_bytes: 256 << 20,
+            core_port: 0,
+            price_port: 0,
+        }
+    }
+}
+
+/// Why a sandbox does not start, or refuses a call.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// A port is taken, most likely.
+    #[error("cannot listen on 127.0.0.1:{port} for {what}: {source}; choose another port, or 0 for any")]
+    Listen {
+        /// What for.
+        what: &'static str,
+        /// Which port.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// The pipe, socket or file of closed ledgers cannot be made.
+    #[error("cannot open {output:?} for closed ledgers: {source}; the directory must exist, and the file must not")]
+    Meta {
+        /// Which.
+        output: MetaOutput,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("no thread for {what}: {source}; the limit of processes is reached")]
+    Thread {
+        /// What for.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// Intervals of zero.
+    #[error("ledgers cannot close every zero seconds: give an interval, such as 1s")]
+    ZeroInterval,
+    /// The world cannot be.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The world makes the prices.
+    #[error("reference prices are made by the world: start the sandbox with Ticks::Pushed to push them")]
+    TicksAreAutomatic,
+    /// The price or its market is none.
+    #[error("cannot push {mid} to market {market}: a positive price and one of {markets} markets are wanted", market = market.0)]
+    NoReference {
+        /// The market.
+        market: MarketId,
+        /// The price.
+        mid: f64,
+        /// How many markets there are.
+        markets: usize,
+    },
+}
+
+/// A running sandbox. Dropping it stops it.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    core: CoreHttp,
+    prices: Arc<PriceServer>,
+    meta: Arc<MetaStream>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    world: Mutex<World>,
+    network: String,
+    engine: AccountId,
+    markets: Vec<Market>,
+    symbols: Vec<String>,
+    on_submission: bool,
+    /// The tickers of pushed prices; empty if the world makes them.
+    pushed: Mutex<Vec<Symbol>>,
+    signal: Mutex<Signal>,
+    woken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Signal {
+    stopping: bool,
+    submitted: bool,
+}
+
+/// Connections and clients that were turned away, each for reaching a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// Connections to core's port beyond 64 at once.
+    pub core: u64,
+    /// Price clients beyond 32 at once.
+    pub price: u64,
+    /// Price clients that did not keep up.
+    pub slow_price: u64,
+    /// Readers of closed ledgers beyond 8 at once, or for which the history no longer reached back far enough.
+    pub meta: u64,
+}
+
+impl Sandbox {
+    /// Founds the world, opens its doors, and lets time run.
+    ///
+    /// # Errors
+    /// If the configuration makes no world, or the system gives no port, pipe, socket, file or thread.
+    pub fn start(mut config: SandboxConfig) -> Result<Self, SandboxError> {
+        if config.close.interval().is_zero() {
+            return Err(SandboxError::ZeroInterval);
+        }
+        let core_listener = listen("core's commands", config.core_port)?;
+        let price_listener = listen("the reference price", config.price_port)?;
+        let meta = MetaStream::start(&config.meta, config.max_history_bytes)
+            .map_err(|source| SandboxError::Meta { output: config.meta.clone(), source })?;
+        config.world.founded_at_s = utc_now().seconds().saturating_sub(FOUNDED_BEFORE_S);
+        let network = config.world.network_passphrase.clone();
+        let mut world = World::new(&config.world)?;
+        for ledger in world.take_founding() {
+            meta.publish(&ledger);
+        }
+        let shared = Arc::new(Shared::new(world, network, config.close, config.ticks));
+        let thread = |what| move |source| SandboxError::Thread { what, source };
+        let prices = PriceServer::start(price_listener, shared.tickers()).map_err(thread("the reference price"))?;
+        let core = CoreHttp::start(core_listener, Arc::clone(&shared)).map_err(thread("core's commands"))?;
+        let (prices, meta) = (Arc::new(prices), Arc::new(meta));
+        let mut sandbox = Self { shared, core, prices, meta, threads: Vec::new() };
+        sandbox.spawn("sandbox-close", {
+            let (shared, meta, interval) =
+                (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.meta), config.close.interval());
+            move || shared.close_ledgers(&meta, interval)
+        })?;
+        if config.ticks == Ticks::Automatic {
+            let (shared, prices) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.prices));
+            sandbox.spawn("sandbox-tick", move || shared.make_ticks(&prices))?;
+        }
+        Ok(sandbox)
+    }
+
+    fn spawn(&mut self, what: &'static str, run: impl FnOnce() + Send + 'static) -> Result<(), SandboxError> {
+        let thread = thread::Builder::new().name(what.into()).spawn(run);
+        self.threads.push(thread.map_err(|source| SandboxError::Thread { what, source })?);
+        Ok(())
+    }
+
+    /// Where core's commands are served.
+    #[must_use]
+    pub fn core_address(&self) -> SocketAddr {
+        self.core.address()
+    }
+
+    /// Where the reference price is served; any path will do, Kraken's is `/v2`.
+    #[must_use]
+    pub fn price_address(&self) -> SocketAddr {
+        self.prices.address()
+    }
+
+    /// The pipe, socket or file of closed ledgers.
+    #[must_use]
+    pub fn meta_path(&self) -> &Path {
+        self.meta.path()
+    }
+
+    /// The network's passphrase.
+    #[must_use]
+    pub fn network_passphrase(&self) -> &str {
+        &self.shared.network
+    }
+
+    /// The account that the engine trades with.
+    #[must_use]
+    pub fn engine_account(&self) -> AccountId {
+        self.shared.engine
+    }
+
+    /// The markets; their order gives the ids.
+    #[must_use]
+    pub fn markets(&self) -> &[Market] {
+        &self.shared.markets
+    }
+
+    /// The reference's symbol of each market.
+    #[must_use]
+    pub fn symbols(&self) -> &[String] {
+        &self.shared.symbols
+    }
+
+    /// The engine's account as of the last closed ledger.
+    #[must_use]
+    pub fn engine(&self) -> EngineSnapshot {
+        self.shared.world.lock().engine()
+    }
+
+    /// How many clients have subscribed to a market's reference price.
+    #[must_use]
+    pub fn price_subscribers(&self, market: MarketId) -> usize {
+        self.prices.subscribers(usize::from(market.0))
+    }
+
+    /// Who was turned away so far.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        Refusals {
+            core: self.core.refused(),
+            price: self.prices.refused(),
+            slow_price: self.prices.dropped(),
+            meta: self.meta.refused(),
+        }
+    }
+
+    /// Sends a tick with its middle at `mid` to whoever subscribed to the market's symbol, now. Waits neither for the
+    /// ledger nor for a client, so that a load generator can keep to its schedule. Traders see it from the next ledger.
+    ///
+    /// # Errors
+    /// If the world makes the prices, there is no such market, or `mid` is no price.
+    pub fn push_reference(&self, market: MarketId, mid: f64) -> Result<(), SandboxError> {
+        let tick = self.shared.pushed_tick(market, mid)?;
+        self.prices.publish(tick);
+        Ok(())
+    }
+
+    /// Ends everything, within a second: no ledger closes any more, every connection is closed, pipe and socket are
+    /// removed. Gives the engine's account as it was left.
+    pub fn stop(mut self) -> EngineSnapshot {
+        self.end();
+        self.engine()
+    }
+
+    fn end(&mut self) {
+        self.shared.signal.lock().stopping = true;
+        self.shared.woken.notify_all();
+        for thread in self.threads.drain(..) {
+            // A panic was reported by the thread itself.
+            let _ = thread.join();
+        }
+        self.core.stop();
+        self.prices.stop();
+        self.meta.stop();
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Shared {
+    fn new(world: World, network: String, close: CloseRule, ticks: Ticks) -> Self {
+        let pushed = match ticks {
+            Ticks::Automatic => Vec::new(),
+            Ticks::Pushed => {
+                let markets = world.symbols().iter().zip(0_u16..);
+                markets.map(|(name, market)| Symbol::new(name, world.reference_mid(MarketId(market)))).collect()
+            }
+        };
+        Self {
+            network,
+            engine: world.engine_account(),
+            markets: world.markets().to_vec(),
+            symbols: world.symbols().to_vec(),
+            on_submission: matches!(close, CloseRule::OnSubmission { .. }),
+            pushed: Mutex::new(pushed),
+            world: Mutex::new(world),
+            signal: Mutex::new(Signal::default()),
+            woken: Condvar::new(),
+        }
+    }
+
+    /// Each symbol with its ticker as it is now.
+    fn tickers(&self) -> Vec<(String, String)> {
+        let (world, now) = (self.world.lock(), utc_now());
+        let symbols = self.symbols.iter().zip(0_u16..);
+        symbols.map(|(name, market)| (name.clone(), world.ticker(MarketId(market), now))).collect()
+    }
+
+    fn pushed_tick(&self, market: MarketId, mid: f64) -> Result<Tick, SandboxError> {
+        let mut pushed = self.pushed.lock();
+        if pushed.is_empty() {
+            return Err(SandboxError::TicksAreAutomatic);
+        }
+        let (symbol, markets) = (usize::from(market.0), pushed.len());
+        match pushed.get_mut(symbol) {
+            Some(ticker) if mid.is_finite() && mid > 0.0 => {
+                ticker.set_mid(mid);
+                Ok(Tick { symbol, data: ticker.data(utc_now()) })
+            }
+            _ => Err(SandboxError::NoReference { market, mid, markets }),
+        }
+    }
+
+    /// Closes ledgers until the sandbox stops. Keeps to its schedule; a ledger that is late is not made up for.
+    fn close_ledgers(&self, meta: &MetaStream, interval: Duration) {
+        let mut next = Instant::now() + interval;
+        while self.wait_for_close(next) {
+            let closed = {
+                let mut world = self.world.lock();
+                for (ticker, market) in self.pushed.lock().iter().zip(0_u16..) {
+                    world.set_reference(MarketId(market), ticker.mid());
+                }
+                world.close_ledger(utc_now().seconds())
+            };
+            match closed {
+                Ok(ledger) => meta.publish(&ledger),
+                Err(error) => {
+                    tracing::error!(%error, "the sandbox closes no more ledgers");
+                    return;
+                }
+            }
+            let now = Instant::now();
+            if self.on_submission || next + interval <= now {
+                next = now + interval;
+            } else if next <= now {
+                next += interval;
+            }
+        }
+    }
+
+    /// Waits until a ledger is due; false when the sandbox stops.
+    fn wait_for_close(&self, due: Instant) -> bool {
+        let mut signal = self.signal.lock();
+        while !signal.stopping {
+            let wanted = self.on_submission && signal.submitted;
+            if wanted || self.woken.wait_until(&mut signal, due).timed_out() {
+                break;
+            }
+        }
+        signal.submitted = false;
+        !signal.stopping
+    }
+
+    /// Publishes the world's own ticks until the sandbox stops.
+    fn make_ticks(&self, prices: &PriceServer) {
+        let mut rest = SHORTEST_REST;
+        while self.rest(rest) {
+            let now = utc_now();
+            loop {
+                // Not in the loop's head, where the world would stay locked while the tick is published.
+                let tick = self.world.lock().reference_tick(now);
+                let Some(tick) = tick else { break };
+                prices.publish(tick);
+            }
+            let due = self.world.lock().next_tick_due();
+            rest = Duration::from_nanos(due.0.saturating_sub(utc_now().0)).max(SHORTEST_REST);
+        }
+    }
+
+    /// Waits so long; false when the sandbox stops.
+    fn rest(&self, rest: Duration) -> bool {
+        let until = Instant::now() + rest;
+        let mut signal = self.signal.lock();
+        while !signal.stopping && !self.woken.wait_until(&mut signal, until).timed_out() {}
+        !signal.stopping
+    }
+}
+
+impl Core for Arc<Shared> {
+    fn submit(&self, envelope: &[u8]) -> Submission {
+        let answer = self.world.lock().submit(envelope);
+        if self.on_submission && answer == Submission::Pending {
+            self.signal.lock().submitted = true;
+            self.woken.notify_all();
+        }
+        answer
+    }
+
+    fn info(&self) -> CoreInfo {
+        let world = self.world.lock();
+        let header = world.ledger().header();
+        let close_time_s = header.scp_value.close_time.0;
+        CoreInfo {
+            ledger: header.ledger_seq,
+            hash: world.ledger().hash().0,
+            close_time_s,
+            age_s: utc_now().seconds().saturating_sub(close_time_s),
+            base_fee: header.base_fee,
+            base_reserve: header.base_reserve,
+            max_tx_set_size: header.max_tx_set_size,
+            version: header.ledger_version,
+            network: self.network.clone(),
+        }
+    }
+}
+
+fn listen(what: &'static str, port: u16) -> Result<TcpListener, SandboxError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| SandboxError::Listen { what, port, source })
+}
