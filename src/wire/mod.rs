@@ -1,1 +1,6 @@
 //! Protocols as state machines over byte slices; no sockets here.
+
+pub mod lake;
+pub mod ledger;
+pub mod record_mark;
+pub mod recording;

@@ -1,0 +1,93 @@
+//! What applying a transaction changed (`TransactionMeta`, versions 0 to 4).
+
+use super::cursor::{Cursor, Depth};
+use super::entries::{ledger_entry, ledger_key};
+use super::events::{contract_events, diagnostic_events, transaction_events};
+use super::scval::sc_val;
+use super::visitor::ChangePhase;
+use super::{LedgerVisitor, SkimError};
+
+/// `TransactionMeta`.
+pub(super) fn transaction_meta(cursor: &mut Cursor<'_>, visitor: &mut impl LedgerVisitor) -> Result<(), SkimError> {
+    let version = cursor.arm("TransactionMeta", 4)?;
+    if version >= 3 {
+        cursor.zero("ExtensionPoint")?;
+    }
+    if version >= 1 {
+        changes(cursor, ChangePhase::Apply, visitor)?;
+    }
+    for _ in 0..cursor.count(u32::MAX, 4)? {
+        if version == 4 {
+            cursor.zero("ExtensionPoint")?;
+        }
+        changes(cursor, ChangePhase::Apply, visitor)?;
+        if version == 4 {
+            contract_events(cursor)?;
+        }
+    }
+    if version >= 2 {
+        changes(cursor, ChangePhase::Apply, visitor)?;
+    }
+    match version {
+        3 => soroban_meta(cursor),
+        4 => soroban_meta_v2(cursor),
+        _ => Ok(()),
+    }
+}
+
+/// `SorobanTransactionMeta*`.
+fn soroban_meta(cursor: &mut Cursor<'_>) -> Result<(), SkimError> {
+    if !cursor.present()? {
+        return Ok(());
+    }
+    soroban_meta_ext(cursor)?;
+    contract_events(cursor)?;
+    sc_val(cursor, Depth::top())?;
+    diagnostic_events(cursor)
+}
+
+/// `SorobanTransactionMetaV2*`, and the events of the whole transaction.
+fn soroban_meta_v2(cursor: &mut Cursor<'_>) -> Result<(), SkimError> {
+    if cursor.present()? {
+        soroban_meta_ext(cursor)?;
+        if cursor.present()? {
+            sc_val(cursor, Depth::top())?;
+        }
+    }
+    transaction_events(cursor)?;
+    diagnostic_events(cursor)
+}
+
+fn soroban_meta_ext(cursor: &mut Cursor<'_>) -> Result<(), SkimError> {
+    if cursor.arm("SorobanTransactionMetaExt", 1)? == 1 {
+        cursor.zero("ExtensionPoint")?;
+        cursor.skip(3 * 8, "fees")?;
+    }
+    Ok(())
+}
+
+/// `LedgerEntryChanges`.
+pub(super) fn changes(
+    cursor: &mut Cursor<'_>,
+    phase: ChangePhase,
+    visitor: &mut impl LedgerVisitor,
+) -> Result<(), SkimError> {
+    for _ in 0..cursor.count(u32::MAX, 4)? {
+        let change = match cursor.i32()? {
+            // Created, updated, restored.
+            0 | 1 | 4 => ledger_entry(cursor)?,
+            // Removed.
+            2 => ledger_key(cursor)?,
+            // The state before the change that comes next.
+            3 => {
+                ledger_entry(cursor)?;
+                None
+            }
+            other => return Err(cursor.unknown("LedgerEntryChangeType", other)),
+        };
+        if let Some(change) = change {
+            visitor.change(phase, &change);
+        }
+    }
+    Ok(())
+}
