@@ -63,6 +63,12 @@ impl LakeBatch {
         self.start
     }
 
+    /// Where in the batch the next ledger begins.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
     /// The next ledger of the same batch.
     ///
     /// # Errors

@@ -93,6 +93,17 @@ impl<'r> Recording<'r> {
         Ok(Self { content, buffer, max_message_bytes: max })
     }
 
+    /// Where in the (decompressed) content the next ledger begins, with its record mark if it has one; `None` after
+    /// the end.
+    #[must_use]
+    pub fn next_offset(&self) -> Option<u64> {
+        match &self.content {
+            Content::Marked { offset, .. } => Some(*offset),
+            Content::Batch(batch) => Some(batch.offset() as u64),
+            Content::Ended => None,
+        }
+    }
+
     /// The next ledger's bytes, a `LedgerCloseMeta`; `None` at the end.
     ///
     /// # Errors
