@@ -38,6 +38,7 @@ pub(crate) enum Fact {
         source: Key,
         fee_source: Option<Key>,
         hash: Key,
+        outer_hash: Key,
     },
     Transaction {
         hash: Key,
@@ -71,6 +72,7 @@ pub(crate) enum Fact {
         phase: ChangePhase,
         seller: Key,
         id: i64,
+        pair: Option<[Vec<u8>; 2]>,
     },
     Account {
         phase: ChangePhase,
@@ -118,8 +120,9 @@ pub(crate) fn skimmed_facts(bytes: &[u8]) -> Vec<Fact> {
             self.0.push(Fact::Source { operation, source: *source });
         }
         fn envelope(&mut self, e: &Envelope<'_>) {
-            let (source, fee_source, hash) = (*e.source, e.fee_source.copied(), e.hash(&NETWORK).0);
-            self.0.push(Fact::Envelope { source, fee_source, hash });
+            let (hash, outer_hash) = (e.hash(&NETWORK).0, e.outer_hash(&NETWORK).0);
+            let fee_source = e.fee_bump.map(|fee_bump| *fee_bump.fee_source);
+            self.0.push(Fact::Envelope { source: *e.source, fee_source, hash, outer_hash });
         }
         fn transaction(&mut self, t: &TransactionResult<'_>) {
             let inner = t.inner.map(|(hash, code)| (*hash, code.0));
@@ -160,7 +163,10 @@ fn skimmed_change(phase: ChangePhase, change: &Change<'_>) -> Fact {
             let price = (o.price_n, o.price_d);
             Fact::Offer { phase, seller: *o.seller, id: o.id, pair, amount: o.amount, price, flags: o.flags }
         }
-        Change::OfferGone { seller, id } => Fact::OfferGone { phase, seller: *seller, id },
+        Change::OfferGone { seller, id, pair } => {
+            let pair = pair.map(|(sold, bought)| [sold.as_bytes().to_vec(), bought.as_bytes().to_vec()]);
+            Fact::OfferGone { phase, seller: *seller, id, pair }
+        }
         Change::Account(a) => {
             let (subentries, sponsored, sponsoring) = (a.subentries.into(), a.sponsored.into(), a.sponsoring.into());
             let liabilities = (a.buying_liabilities, a.selling_liabilities);
@@ -273,7 +279,11 @@ fn envelope(envelope: &TransactionEnvelope, facts: &mut Vec<Fact>) {
             facts.push(Fact::Source { operation: index, source: key_of(source) });
         }
     }
-    facts.push(Fact::Envelope { source, fee_source, hash });
+    let outer_hash = match envelope {
+        TransactionEnvelope::TxFeeBump(e) => e.tx.hash(NETWORK.0).unwrap(),
+        _ => hash,
+    };
+    facts.push(Fact::Envelope { source, fee_source, hash, outer_hash });
 }
 
 fn transaction(pair: &TransactionResultPair, fees: &LedgerEntryChanges, meta: &TransactionMeta, facts: &mut Vec<Fact>) {
@@ -385,14 +395,35 @@ fn upgrades(all: &[UpgradeEntryMeta], facts: &mut Vec<Fact>) {
 }
 
 fn changes(phase: ChangePhase, all: &LedgerEntryChanges, facts: &mut Vec<Fact>) {
-    for change in all.0.iter() {
-        facts.extend(match change {
+    for (at, change) in all.0.iter().enumerate() {
+        let before = match at.checked_sub(1).map(|at| &all.0[at]) {
+            Some(LedgerEntryChange::State(entry)) => Some(&entry.data),
+            _ => None,
+        };
+        match change {
             LedgerEntryChange::Created(e) | LedgerEntryChange::Updated(e) | LedgerEntryChange::Restored(e) => {
-                entry(phase, e)
+                if let (Some(LedgerEntryData::Offer(old)), LedgerEntryData::Offer(new)) = (before, &e.data)
+                    && (&old.selling, &old.buying) != (&new.selling, &new.buying)
+                {
+                    let (seller, id) = (account_key(&old.seller_id), old.offer_id);
+                    facts.push(Fact::OfferGone {
+                        phase,
+                        seller,
+                        id,
+                        pair: Some([xdr(&old.selling), xdr(&old.buying)]),
+                    });
+                }
+                facts.extend(entry(phase, e));
             }
-            LedgerEntryChange::Removed(key) => removed(phase, key),
-            LedgerEntryChange::State(_) => None,
-        });
+            LedgerEntryChange::Removed(key) => {
+                let pair = match before {
+                    Some(LedgerEntryData::Offer(old)) => Some([xdr(&old.selling), xdr(&old.buying)]),
+                    _ => None,
+                };
+                facts.extend(removed(phase, key, pair));
+            }
+            LedgerEntryChange::State(_) => {}
+        }
     }
 }
 
@@ -439,13 +470,13 @@ fn line_asset(asset: &TrustLineAsset) -> Option<Vec<u8>> {
     (!matches!(asset, TrustLineAsset::PoolShare(_))).then(|| xdr(asset))
 }
 
-fn removed(phase: ChangePhase, key: &LedgerKey) -> Option<Fact> {
+fn removed(phase: ChangePhase, key: &LedgerKey, pair: Option<[Vec<u8>; 2]>) -> Option<Fact> {
     Some(match key {
         LedgerKey::Account(k) => Fact::AccountGone { phase, key: account_key(&k.account_id) },
         LedgerKey::Trustline(k) => {
             Fact::TrustLineGone { phase, key: account_key(&k.account_id), asset: line_asset(&k.asset) }
         }
-        LedgerKey::Offer(k) => Fact::OfferGone { phase, seller: account_key(&k.seller_id), id: k.offer_id },
+        LedgerKey::Offer(k) => Fact::OfferGone { phase, seller: account_key(&k.seller_id), id: k.offer_id, pair },
         LedgerKey::LiquidityPool(k) => Fact::PoolGone { phase, id: k.liquidity_pool_id.0.0 },
         _ => return None,
     })
