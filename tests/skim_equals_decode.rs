@@ -6,7 +6,7 @@ mod recorded;
 mod slow_reference;
 
 use recorded::{each_ledger, pubnet_ledger};
-use slow_reference::{Fact, decoded_facts, skimmed_facts};
+use slow_reference::{Fact, SOME_NETWORK, decoded_facts, skimmed_facts};
 use stellar_connector::wire::ledger::{Change, ChangePhase, LedgerVisitor, SkimError, pool_id, skim};
 use stellar_xdr::{LedgerCloseMeta, Limits, ReadXdr};
 
@@ -18,7 +18,7 @@ fn every_recorded_ledger_is_skimmed_as_it_is_decoded() {
     let (mut facts, mut moved, mut sponsored) = (0, 0, 0);
     let ledgers = each_ledger(|place, bytes| {
         let meta = LedgerCloseMeta::from_xdr(bytes, Limits::none()).unwrap_or_else(|e| panic!("{place}: {e}"));
-        let (skimmed, decoded) = (skimmed_facts(bytes), decoded_facts(&meta));
+        let (skimmed, decoded) = (skimmed_facts(bytes), decoded_facts(&meta, SOME_NETWORK));
         if let Some(at) = (0..skimmed.len().max(decoded.len())).find(|&i| skimmed.get(i) != decoded.get(i)) {
             panic!("{place}: fact {at} is {:?} by skim and {:?} by decode", skimmed.get(at), decoded.get(at));
         }

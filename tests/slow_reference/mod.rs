@@ -1,4 +1,5 @@
 //! What trading wants to know of a ledger, found twice: by the skim, and slowly by `stellar-xdr`'s full decode.
+#![allow(dead_code, reason = "each test uses its own part")]
 
 use stellar_connector::stellar::NetworkId;
 use stellar_connector::wire::ledger::{
@@ -16,8 +17,8 @@ use stellar_xdr::{
 
 type Key = [u8; 32];
 
-/// The network that hashes are made for; which one does not matter here.
-const NETWORK: NetworkId = NetworkId([9; 32]);
+/// The network that hashes are made for where it does not matter which.
+pub(crate) const SOME_NETWORK: NetworkId = NetworkId([9; 32]);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
@@ -120,7 +121,7 @@ pub(crate) fn skimmed_facts(bytes: &[u8]) -> Vec<Fact> {
             self.0.push(Fact::Source { operation, source: *source });
         }
         fn envelope(&mut self, e: &Envelope<'_>) {
-            let (hash, outer_hash) = (e.hash(&NETWORK).0, e.outer_hash(&NETWORK).0);
+            let (hash, outer_hash) = (e.hash(&SOME_NETWORK).0, e.outer_hash(&SOME_NETWORK).0);
             let fee_source = e.fee_bump.map(|fee_bump| *fee_bump.fee_source);
             self.0.push(Fact::Envelope { source: *e.source, fee_source, hash, outer_hash });
         }
@@ -191,12 +192,12 @@ fn skimmed_change(phase: ChangePhase, change: &Change<'_>) -> Fact {
 }
 
 /// By the full decode.
-pub(crate) fn decoded_facts(meta: &LedgerCloseMeta) -> Vec<Fact> {
+pub(crate) fn decoded_facts(meta: &LedgerCloseMeta, network: NetworkId) -> Vec<Fact> {
     let mut facts = Vec::new();
     match meta {
         LedgerCloseMeta::V0(v) => {
             header(&v.ledger_header, &mut facts);
-            v.tx_set.txs.iter().for_each(|envelope| self::envelope(envelope, &mut facts));
+            v.tx_set.txs.iter().for_each(|one| envelope(one, network, &mut facts));
             for tx in v.tx_processing.iter() {
                 transaction(&tx.result, &tx.fee_processing, &tx.tx_apply_processing, &mut facts);
             }
@@ -204,7 +205,7 @@ pub(crate) fn decoded_facts(meta: &LedgerCloseMeta) -> Vec<Fact> {
         }
         LedgerCloseMeta::V1(v) => {
             header(&v.ledger_header, &mut facts);
-            transaction_set(&v.tx_set, &mut facts);
+            transaction_set(&v.tx_set, network, &mut facts);
             for tx in v.tx_processing.iter() {
                 transaction(&tx.result, &tx.fee_processing, &tx.tx_apply_processing, &mut facts);
             }
@@ -212,7 +213,7 @@ pub(crate) fn decoded_facts(meta: &LedgerCloseMeta) -> Vec<Fact> {
         }
         LedgerCloseMeta::V2(v) => {
             header(&v.ledger_header, &mut facts);
-            transaction_set(&v.tx_set, &mut facts);
+            transaction_set(&v.tx_set, network, &mut facts);
             for tx in v.tx_processing.iter() {
                 transaction(&tx.result, &tx.fee_processing, &tx.tx_apply_processing, &mut facts);
                 changes(ChangePhase::Refunds, &tx.post_tx_apply_fee_processing, &mut facts);
@@ -236,18 +237,18 @@ fn header(entry: &LedgerHeaderHistoryEntry, facts: &mut Vec<Fact>) {
     });
 }
 
-fn transaction_set(set: &GeneralizedTransactionSet, facts: &mut Vec<Fact>) {
+fn transaction_set(set: &GeneralizedTransactionSet, network: NetworkId, facts: &mut Vec<Fact>) {
     let GeneralizedTransactionSet::V1(set) = set;
     for phase in set.phases.iter() {
         match phase {
             TransactionPhase::V0(components) => {
                 for TxSetComponent::TxsetCompTxsMaybeDiscountedFee(component) in components.iter() {
-                    component.txs.iter().for_each(|one| envelope(one, facts));
+                    component.txs.iter().for_each(|one| envelope(one, network, facts));
                 }
             }
             TransactionPhase::V1(parallel) => {
                 let clusters = parallel.execution_stages.iter().flat_map(|stage| stage.0.iter());
-                clusters.flat_map(|cluster| cluster.0.iter()).for_each(|one| envelope(one, facts));
+                clusters.flat_map(|cluster| cluster.0.iter()).for_each(|one| envelope(one, network, facts));
             }
         }
     }
@@ -260,18 +261,18 @@ fn key_of(account: &MuxedAccount) -> Key {
     }
 }
 
-fn envelope(envelope: &TransactionEnvelope, facts: &mut Vec<Fact>) {
+fn envelope(envelope: &TransactionEnvelope, network: NetworkId, facts: &mut Vec<Fact>) {
     let (source, fee_source, operations, hash) = match envelope {
         TransactionEnvelope::TxV0(e) => {
-            (e.tx.source_account_ed25519.0, None, &e.tx.operations, e.tx.hash(NETWORK.0).unwrap())
+            (e.tx.source_account_ed25519.0, None, &e.tx.operations, e.tx.hash(network.0).unwrap())
         }
         TransactionEnvelope::Tx(e) => {
-            (key_of(&e.tx.source_account), None, &e.tx.operations, e.tx.hash(NETWORK.0).unwrap())
+            (key_of(&e.tx.source_account), None, &e.tx.operations, e.tx.hash(network.0).unwrap())
         }
         TransactionEnvelope::TxFeeBump(e) => {
             let FeeBumpTransactionInnerTx::Tx(inner) = &e.tx.inner_tx;
             let fee_source = Some(key_of(&e.tx.fee_source));
-            (key_of(&inner.tx.source_account), fee_source, &inner.tx.operations, inner.tx.hash(NETWORK.0).unwrap())
+            (key_of(&inner.tx.source_account), fee_source, &inner.tx.operations, inner.tx.hash(network.0).unwrap())
         }
     };
     for (operation, index) in operations.iter().zip(0..) {
@@ -280,7 +281,7 @@ fn envelope(envelope: &TransactionEnvelope, facts: &mut Vec<Fact>) {
         }
     }
     let outer_hash = match envelope {
-        TransactionEnvelope::TxFeeBump(e) => e.tx.hash(NETWORK.0).unwrap(),
+        TransactionEnvelope::TxFeeBump(e) => e.tx.hash(network.0).unwrap(),
         _ => hash,
     };
     facts.push(Fact::Envelope { source, fee_source, hash, outer_hash });
