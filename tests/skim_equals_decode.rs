@@ -6,8 +6,8 @@ mod recorded;
 mod slow_reference;
 
 use recorded::{each_ledger, pubnet_ledger};
-use slow_reference::{Fact, decoded_facts, skimmed_facts};
-use stellar_connector::wire::ledger::{LedgerVisitor, SkimError, skim};
+use slow_reference::{Fact, SOME_NETWORK, decoded_facts, skimmed_facts};
+use stellar_connector::wire::ledger::{Change, ChangePhase, LedgerVisitor, SkimError, pool_id, skim};
 use stellar_xdr::{LedgerCloseMeta, Limits, ReadXdr};
 
 struct Nobody;
@@ -15,17 +15,26 @@ impl LedgerVisitor for Nobody {}
 
 #[test]
 fn every_recorded_ledger_is_skimmed_as_it_is_decoded() {
-    let mut facts = 0;
+    let (mut facts, mut moved, mut sponsored) = (0, 0, 0);
     let ledgers = each_ledger(|place, bytes| {
         let meta = LedgerCloseMeta::from_xdr(bytes, Limits::none()).unwrap_or_else(|e| panic!("{place}: {e}"));
-        let (skimmed, decoded) = (skimmed_facts(bytes), decoded_facts(&meta));
+        let (skimmed, decoded) = (skimmed_facts(bytes), decoded_facts(&meta, SOME_NETWORK));
         if let Some(at) = (0..skimmed.len().max(decoded.len())).find(|&i| skimmed.get(i) != decoded.get(i)) {
             panic!("{place}: fact {at} is {:?} by skim and {:?} by decode", skimmed.get(at), decoded.get(at));
         }
         facts += skimmed.len();
+        moved += skimmed.windows(2).filter(|pair| is_move(pair)).count();
+        sponsored +=
+            skimmed.iter().filter(|fact| matches!(fact, Fact::Account { numbers, .. } if numbers[5] > 0)).count();
     });
-    println!("{ledgers} ledgers, {facts} facts");
+    println!("{ledgers} ledgers, {facts} facts, {moved} offers moved, {sponsored} states of sponsored accounts");
+    assert!(moved > 0 && sponsored > 0, "the recordings have become too tame");
     assert!(ledgers > 500, "only {ledgers} ledgers were found");
+}
+
+/// An update that takes an offer to another pair of assets.
+fn is_move(pair: &[Fact]) -> bool {
+    matches!(pair, [Fact::OfferGone { id: gone, .. }, Fact::Offer { id, .. }] if gone == id)
 }
 
 #[test]
@@ -41,6 +50,25 @@ fn the_pubnet_ledger_has_its_known_numbers() {
     assert_eq!(count(|fact| matches!(fact, Fact::Claim { offer: Some(_), .. })), 12);
     assert_eq!(count(|fact| matches!(fact, Fact::Claim { offer: Some(_), undone: false, .. })), 11);
     assert_eq!(count(|fact| matches!(fact, Fact::Claim { offer: None, .. })), 18);
+}
+
+#[test]
+fn pool_ids_are_the_hashes_of_their_parameters() {
+    #[derive(Default)]
+    struct Pools(u32);
+    impl LedgerVisitor for Pools {
+        fn change(&mut self, _phase: ChangePhase, change: &Change<'_>) {
+            if let Change::Pool(pool) = change {
+                let (a, b) = (pool.asset_a.to_asset(), pool.asset_b.to_asset());
+                assert_eq!(*pool.id, pool_id(&a, &b), "pool of {a} and {b}");
+                assert_eq!(*pool.id, pool_id(&b, &a), "pool of {b} and {a}");
+                self.0 += 1;
+            }
+        }
+    }
+    let mut pools = Pools::default();
+    each_ledger(|_, bytes| skim(bytes, &mut pools).unwrap());
+    assert!(pools.0 > 100, "only {} states of pools were found", pools.0);
 }
 
 #[test]

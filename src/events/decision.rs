@@ -1,7 +1,7 @@
-//! Strategy to risk to execution, and what comes back.
+//! Strategy to risk to execution.
 
-use super::{BookEvent, LedgerClosed, NetEvent, OwnTransaction, Stamped};
-use crate::stellar::{LedgerSeq, MarketId, Price, Side, Stroops, TxHash};
+use super::{BookEvent, LedgerClosed, NetEvent, OwnTransaction, Stamped, SubmitReport};
+use crate::stellar::{LedgerSeq, MarketId, Price, Side, Stroops};
 
 /// What reaches a strategy.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,30 +28,6 @@ pub enum ExecutionInput<'a> {
 pub enum Control {
     /// Cancel all quotes and place no more.
     CancelAll,
-}
-
-/// An endpoint's immediate answer to a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubmitReport {
-    /// The transaction.
-    pub hash: TxHash,
-    /// The answer.
-    pub answer: SubmitAnswer,
-}
-
-/// What an endpoint can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubmitAnswer {
-    /// Taken into the endpoint's queue; inclusion is not promised.
-    Pending,
-    /// The endpoint has it already.
-    Duplicate,
-    /// Not now: another transaction of the source is pending, the queue is full, or the account is banned.
-    TryAgainLater,
-    /// Refused, with the protocol's transaction result code.
-    Error(i32),
-    /// No answer (the connection went, or time ran out): the transaction's fate is unknown.
-    Unknown,
 }
 
 /// What a strategy wants. Quotes come as one `QuotesBegin`, each `Quote`, one `QuotesEnd`: together the whole set that

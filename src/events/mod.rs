@@ -5,15 +5,15 @@
 //! it came off the wire.
 
 mod decision;
+mod execution;
 mod ledger;
 mod market;
 mod stage;
 mod time;
 pub mod views;
 
-pub use decision::{
-    Control, Decision, ExecutionInput, HaltReason, Quote, QuoteBatch, StrategyInput, SubmitAnswer, SubmitReport,
-};
+pub use decision::{Control, Decision, ExecutionInput, HaltReason, Quote, QuoteBatch, StrategyInput};
+pub use execution::{ExecutionEvent, Fate, Resolution, Submission, SubmitAnswer, SubmitReport, WithheldReason};
 pub use ledger::{
     FeedEvent, FeedFault, LedgerBegin, LedgerEnd, OfferChange, OwnAccount, OwnTransaction, OwnTrustLine, PoolChange,
     ReferencePrice, SymbolId, Trade, TradeVenue, TxOutcome,

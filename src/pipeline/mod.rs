@@ -1,1 +1,17 @@
 //! Cores, rings, wait strategies, clocks, latency stamps, placement: the only place that starts hot threads.
+//!
+//! * [`ring`]: what travels between two threads, and what happens when it is full.
+//! * [`wait`]: what a thread does while nothing comes.
+//! * [`clock`]: where time is asked for, so that nobody else does.
+//! * [`machine`]: what this machine lets us have.
+//! * [`placement`]: which stage runs on which core, and why.
+//! * [`latency`]: histograms that a hot thread fills and another reads.
+//! * [`allocations`]: counts what a thread allocates, for the tests that promise none.
+
+pub mod allocations;
+pub mod clock;
+pub mod latency;
+pub mod machine;
+pub mod placement;
+pub mod ring;
+pub mod wait;

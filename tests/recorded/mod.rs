@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use stellar_connector::stellar::{NetworkId, PUBLIC_PASSPHRASE};
 use stellar_connector::wire::record_mark::DEFAULT_MAX_MESSAGE_BYTES;
 use stellar_connector::wire::recording::Recording;
 
@@ -64,4 +65,24 @@ pub(crate) fn pubnet_ledger() -> Option<Vec<u8>> {
     let mut found = None;
     ledgers_of(&path, |_, bytes| found = Some(bytes.to_vec()));
     found
+}
+
+/// The network that a recording was made on.
+pub(crate) fn network_of(path: &Path) -> NetworkId {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap();
+    if name.starts_with("FCD285FF") {
+        return NetworkId::from_passphrase(PUBLIC_PASSPHRASE);
+    }
+    let Some(stem) = name.strip_suffix(".xdr.zst") else {
+        return NetworkId::from_passphrase("(V) (;,,;) (V)");
+    };
+    let manifest = std::fs::read_to_string(path.with_file_name(format!("{stem}.manifest.json"))).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    NetworkId(hex::decode(manifest["network_id"].as_str().unwrap()).unwrap().try_into().unwrap())
+}
+
+/// The ledger with the record mark that stellar-core puts before it.
+pub(crate) fn marked(ledger: &[u8]) -> Vec<u8> {
+    let mark = 0x8000_0000 | u32::try_from(ledger.len()).unwrap();
+    [&mark.to_be_bytes()[..], ledger].concat()
 }

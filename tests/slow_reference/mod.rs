@@ -1,4 +1,5 @@
 //! What trading wants to know of a ledger, found twice: by the skim, and slowly by `stellar-xdr`'s full decode.
+#![allow(dead_code, reason = "each test uses its own part")]
 
 use stellar_connector::stellar::NetworkId;
 use stellar_connector::wire::ledger::{
@@ -16,8 +17,8 @@ use stellar_xdr::{
 
 type Key = [u8; 32];
 
-/// The network that hashes are made for; which one does not matter here.
-const NETWORK: NetworkId = NetworkId([9; 32]);
+/// The network that hashes are made for where it does not matter which.
+pub(crate) const SOME_NETWORK: NetworkId = NetworkId([9; 32]);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
@@ -38,6 +39,7 @@ pub(crate) enum Fact {
         source: Key,
         fee_source: Option<Key>,
         hash: Key,
+        outer_hash: Key,
     },
     Transaction {
         hash: Key,
@@ -71,6 +73,7 @@ pub(crate) enum Fact {
         phase: ChangePhase,
         seller: Key,
         id: i64,
+        pair: Option<[Vec<u8>; 2]>,
     },
     Account {
         phase: ChangePhase,
@@ -118,8 +121,9 @@ pub(crate) fn skimmed_facts(bytes: &[u8]) -> Vec<Fact> {
             self.0.push(Fact::Source { operation, source: *source });
         }
         fn envelope(&mut self, e: &Envelope<'_>) {
-            let (source, fee_source, hash) = (*e.source, e.fee_source.copied(), e.hash(&NETWORK).0);
-            self.0.push(Fact::Envelope { source, fee_source, hash });
+            let (hash, outer_hash) = (e.hash(&SOME_NETWORK).0, e.outer_hash(&SOME_NETWORK).0);
+            let fee_source = e.fee_bump.map(|fee_bump| *fee_bump.fee_source);
+            self.0.push(Fact::Envelope { source: *e.source, fee_source, hash, outer_hash });
         }
         fn transaction(&mut self, t: &TransactionResult<'_>) {
             let inner = t.inner.map(|(hash, code)| (*hash, code.0));
@@ -160,7 +164,10 @@ fn skimmed_change(phase: ChangePhase, change: &Change<'_>) -> Fact {
             let price = (o.price_n, o.price_d);
             Fact::Offer { phase, seller: *o.seller, id: o.id, pair, amount: o.amount, price, flags: o.flags }
         }
-        Change::OfferGone { seller, id } => Fact::OfferGone { phase, seller: *seller, id },
+        Change::OfferGone { seller, id, pair } => {
+            let pair = pair.map(|(sold, bought)| [sold.as_bytes().to_vec(), bought.as_bytes().to_vec()]);
+            Fact::OfferGone { phase, seller: *seller, id, pair }
+        }
         Change::Account(a) => {
             let (subentries, sponsored, sponsoring) = (a.subentries.into(), a.sponsored.into(), a.sponsoring.into());
             let liabilities = (a.buying_liabilities, a.selling_liabilities);
@@ -185,12 +192,12 @@ fn skimmed_change(phase: ChangePhase, change: &Change<'_>) -> Fact {
 }
 
 /// By the full decode.
-pub(crate) fn decoded_facts(meta: &LedgerCloseMeta) -> Vec<Fact> {
+pub(crate) fn decoded_facts(meta: &LedgerCloseMeta, network: NetworkId) -> Vec<Fact> {
     let mut facts = Vec::new();
     match meta {
         LedgerCloseMeta::V0(v) => {
             header(&v.ledger_header, &mut facts);
-            v.tx_set.txs.iter().for_each(|envelope| self::envelope(envelope, &mut facts));
+            v.tx_set.txs.iter().for_each(|one| envelope(one, network, &mut facts));
             for tx in v.tx_processing.iter() {
                 transaction(&tx.result, &tx.fee_processing, &tx.tx_apply_processing, &mut facts);
             }
@@ -198,7 +205,7 @@ pub(crate) fn decoded_facts(meta: &LedgerCloseMeta) -> Vec<Fact> {
         }
         LedgerCloseMeta::V1(v) => {
             header(&v.ledger_header, &mut facts);
-            transaction_set(&v.tx_set, &mut facts);
+            transaction_set(&v.tx_set, network, &mut facts);
             for tx in v.tx_processing.iter() {
                 transaction(&tx.result, &tx.fee_processing, &tx.tx_apply_processing, &mut facts);
             }
@@ -206,7 +213,7 @@ pub(crate) fn decoded_facts(meta: &LedgerCloseMeta) -> Vec<Fact> {
         }
         LedgerCloseMeta::V2(v) => {
             header(&v.ledger_header, &mut facts);
-            transaction_set(&v.tx_set, &mut facts);
+            transaction_set(&v.tx_set, network, &mut facts);
             for tx in v.tx_processing.iter() {
                 transaction(&tx.result, &tx.fee_processing, &tx.tx_apply_processing, &mut facts);
                 changes(ChangePhase::Refunds, &tx.post_tx_apply_fee_processing, &mut facts);
@@ -230,18 +237,18 @@ fn header(entry: &LedgerHeaderHistoryEntry, facts: &mut Vec<Fact>) {
     });
 }
 
-fn transaction_set(set: &GeneralizedTransactionSet, facts: &mut Vec<Fact>) {
+fn transaction_set(set: &GeneralizedTransactionSet, network: NetworkId, facts: &mut Vec<Fact>) {
     let GeneralizedTransactionSet::V1(set) = set;
     for phase in set.phases.iter() {
         match phase {
             TransactionPhase::V0(components) => {
                 for TxSetComponent::TxsetCompTxsMaybeDiscountedFee(component) in components.iter() {
-                    component.txs.iter().for_each(|one| envelope(one, facts));
+                    component.txs.iter().for_each(|one| envelope(one, network, facts));
                 }
             }
             TransactionPhase::V1(parallel) => {
                 let clusters = parallel.execution_stages.iter().flat_map(|stage| stage.0.iter());
-                clusters.flat_map(|cluster| cluster.0.iter()).for_each(|one| envelope(one, facts));
+                clusters.flat_map(|cluster| cluster.0.iter()).for_each(|one| envelope(one, network, facts));
             }
         }
     }
@@ -254,18 +261,18 @@ fn key_of(account: &MuxedAccount) -> Key {
     }
 }
 
-fn envelope(envelope: &TransactionEnvelope, facts: &mut Vec<Fact>) {
+fn envelope(envelope: &TransactionEnvelope, network: NetworkId, facts: &mut Vec<Fact>) {
     let (source, fee_source, operations, hash) = match envelope {
         TransactionEnvelope::TxV0(e) => {
-            (e.tx.source_account_ed25519.0, None, &e.tx.operations, e.tx.hash(NETWORK.0).unwrap())
+            (e.tx.source_account_ed25519.0, None, &e.tx.operations, e.tx.hash(network.0).unwrap())
         }
         TransactionEnvelope::Tx(e) => {
-            (key_of(&e.tx.source_account), None, &e.tx.operations, e.tx.hash(NETWORK.0).unwrap())
+            (key_of(&e.tx.source_account), None, &e.tx.operations, e.tx.hash(network.0).unwrap())
         }
         TransactionEnvelope::TxFeeBump(e) => {
             let FeeBumpTransactionInnerTx::Tx(inner) = &e.tx.inner_tx;
             let fee_source = Some(key_of(&e.tx.fee_source));
-            (key_of(&inner.tx.source_account), fee_source, &inner.tx.operations, inner.tx.hash(NETWORK.0).unwrap())
+            (key_of(&inner.tx.source_account), fee_source, &inner.tx.operations, inner.tx.hash(network.0).unwrap())
         }
     };
     for (operation, index) in operations.iter().zip(0..) {
@@ -273,7 +280,11 @@ fn envelope(envelope: &TransactionEnvelope, facts: &mut Vec<Fact>) {
             facts.push(Fact::Source { operation: index, source: key_of(source) });
         }
     }
-    facts.push(Fact::Envelope { source, fee_source, hash });
+    let outer_hash = match envelope {
+        TransactionEnvelope::TxFeeBump(e) => e.tx.hash(network.0).unwrap(),
+        _ => hash,
+    };
+    facts.push(Fact::Envelope { source, fee_source, hash, outer_hash });
 }
 
 fn transaction(pair: &TransactionResultPair, fees: &LedgerEntryChanges, meta: &TransactionMeta, facts: &mut Vec<Fact>) {
@@ -385,14 +396,35 @@ fn upgrades(all: &[UpgradeEntryMeta], facts: &mut Vec<Fact>) {
 }
 
 fn changes(phase: ChangePhase, all: &LedgerEntryChanges, facts: &mut Vec<Fact>) {
-    for change in all.0.iter() {
-        facts.extend(match change {
+    for (at, change) in all.0.iter().enumerate() {
+        let before = match at.checked_sub(1).map(|at| &all.0[at]) {
+            Some(LedgerEntryChange::State(entry)) => Some(&entry.data),
+            _ => None,
+        };
+        match change {
             LedgerEntryChange::Created(e) | LedgerEntryChange::Updated(e) | LedgerEntryChange::Restored(e) => {
-                entry(phase, e)
+                if let (Some(LedgerEntryData::Offer(old)), LedgerEntryData::Offer(new)) = (before, &e.data)
+                    && (&old.selling, &old.buying) != (&new.selling, &new.buying)
+                {
+                    let (seller, id) = (account_key(&old.seller_id), old.offer_id);
+                    facts.push(Fact::OfferGone {
+                        phase,
+                        seller,
+                        id,
+                        pair: Some([xdr(&old.selling), xdr(&old.buying)]),
+                    });
+                }
+                facts.extend(entry(phase, e));
             }
-            LedgerEntryChange::Removed(key) => removed(phase, key),
-            LedgerEntryChange::State(_) => None,
-        });
+            LedgerEntryChange::Removed(key) => {
+                let pair = match before {
+                    Some(LedgerEntryData::Offer(old)) => Some([xdr(&old.selling), xdr(&old.buying)]),
+                    _ => None,
+                };
+                facts.extend(removed(phase, key, pair));
+            }
+            LedgerEntryChange::State(_) => {}
+        }
     }
 }
 
@@ -439,13 +471,13 @@ fn line_asset(asset: &TrustLineAsset) -> Option<Vec<u8>> {
     (!matches!(asset, TrustLineAsset::PoolShare(_))).then(|| xdr(asset))
 }
 
-fn removed(phase: ChangePhase, key: &LedgerKey) -> Option<Fact> {
+fn removed(phase: ChangePhase, key: &LedgerKey, pair: Option<[Vec<u8>; 2]>) -> Option<Fact> {
     Some(match key {
         LedgerKey::Account(k) => Fact::AccountGone { phase, key: account_key(&k.account_id) },
         LedgerKey::Trustline(k) => {
             Fact::TrustLineGone { phase, key: account_key(&k.account_id), asset: line_asset(&k.asset) }
         }
-        LedgerKey::Offer(k) => Fact::OfferGone { phase, seller: account_key(&k.seller_id), id: k.offer_id },
+        LedgerKey::Offer(k) => Fact::OfferGone { phase, seller: account_key(&k.seller_id), id: k.offer_id, pair },
         LedgerKey::LiquidityPool(k) => Fact::PoolGone { phase, id: k.liquidity_pool_id.0.0 },
         _ => return None,
     })

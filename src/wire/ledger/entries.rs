@@ -54,9 +54,8 @@ pub(super) fn ledger_key<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Change<'a
             return Ok(Some(Change::TrustLineGone { account, asset }));
         }
         2 => {
-            let seller = cursor.account_id()?;
-            let id = cursor.i64()?;
-            return Ok(Some(Change::OfferGone { seller, id }));
+            let (seller, id) = (cursor.account_id()?, cursor.i64()?);
+            return Ok(Some(Change::OfferGone { seller, id, pair: None }));
         }
         // Data: account and name.
         3 => {

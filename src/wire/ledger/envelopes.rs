@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use super::entries::signer_key;
 use super::operations::operation;
 use super::soroban::soroban_transaction_data;
-use super::{Envelope, LedgerVisitor, SkimError};
+use super::{Envelope, FeeBump, LedgerVisitor, SkimError};
 
 const MAX_SIGNATURES: u32 = 20;
 const MAX_OPERATIONS: u32 = 100;
@@ -13,29 +13,37 @@ const TX_V0: i32 = 0;
 const TX: i32 = 2;
 const TX_FEE_BUMP: i32 = 5;
 
+/// `TransactionEnvelope`.
 pub(super) fn envelope(cursor: &mut Cursor<'_>, visitor: &mut impl LedgerVisitor) -> Result<(), SkimError> {
+    let envelope = match cursor.i32()? {
+        TX => transaction_v1_envelope(cursor, visitor)?,
+        TX_FEE_BUMP => fee_bump_envelope(cursor, visitor)?,
+        TX_V0 => transaction_v0_envelope(cursor, visitor)?,
+        other => return Err(cursor.unknown(ENVELOPE_TYPE, other)),
+    };
+    visitor.envelope(&envelope);
+    Ok(())
+}
+
+fn fee_bump_envelope<'a>(cursor: &mut Cursor<'a>, visitor: &mut impl LedgerVisitor) -> Result<Envelope<'a>, SkimError> {
+    let start = cursor.at();
+    let fee_source = muxed_account(cursor)?;
+    cursor.skip(8, "a fee")?;
     match cursor.i32()? {
-        TX => transaction_v1_envelope(cursor, None, visitor),
-        TX_FEE_BUMP => {
-            let fee_source = muxed_account(cursor)?;
-            cursor.skip(8, "a fee")?;
-            match cursor.i32()? {
-                TX => transaction_v1_envelope(cursor, Some(fee_source), visitor)?,
-                other => return Err(cursor.unknown(ENVELOPE_TYPE, other)),
-            }
-            cursor.zero("FeeBumpTransactionExt")?;
-            signatures(cursor)
-        }
-        TX_V0 => transaction_v0_envelope(cursor, visitor),
-        other => Err(cursor.unknown(ENVELOPE_TYPE, other)),
+        TX => {}
+        other => return Err(cursor.unknown(ENVELOPE_TYPE, other)),
     }
+    let inner = transaction_v1_envelope(cursor, visitor)?;
+    cursor.zero("FeeBumpTransactionExt")?;
+    let fee_bump = Some(FeeBump { fee_source, transaction: cursor.since(start) });
+    signatures(cursor)?;
+    Ok(Envelope { fee_bump, ..inner })
 }
 
 fn transaction_v1_envelope<'a>(
     cursor: &mut Cursor<'a>,
-    fee_source: Option<&'a [u8; 32]>,
     visitor: &mut impl LedgerVisitor,
-) -> Result<(), SkimError> {
+) -> Result<Envelope<'a>, SkimError> {
     let start = cursor.at();
     let source = muxed_account(cursor)?;
     cursor.skip(4 + 8, "fee and sequence number")?;
@@ -45,11 +53,15 @@ fn transaction_v1_envelope<'a>(
     if cursor.arm("TransactionExt", 1)? == 1 {
         soroban_transaction_data(cursor)?;
     }
-    visitor.envelope(&Envelope { source, fee_source, transaction: cursor.since(start), is_v0: false });
-    signatures(cursor)
+    let transaction = cursor.since(start);
+    signatures(cursor)?;
+    Ok(Envelope { source, transaction, is_v0: false, fee_bump: None })
 }
 
-fn transaction_v0_envelope(cursor: &mut Cursor<'_>, visitor: &mut impl LedgerVisitor) -> Result<(), SkimError> {
+fn transaction_v0_envelope<'a>(
+    cursor: &mut Cursor<'a>,
+    visitor: &mut impl LedgerVisitor,
+) -> Result<Envelope<'a>, SkimError> {
     let start = cursor.at();
     let source = cursor.hash()?;
     cursor.skip(4 + 8, "fee and sequence number")?;
@@ -57,8 +69,9 @@ fn transaction_v0_envelope(cursor: &mut Cursor<'_>, visitor: &mut impl LedgerVis
     memo(cursor)?;
     operations(cursor, visitor)?;
     cursor.zero("TransactionV0Ext")?;
-    visitor.envelope(&Envelope { source, fee_source: None, transaction: cursor.since(start), is_v0: true });
-    signatures(cursor)
+    let transaction = cursor.since(start);
+    signatures(cursor)?;
+    Ok(Envelope { source, transaction, is_v0: true, fee_bump: None })
 }
 
 fn operations(cursor: &mut Cursor<'_>, visitor: &mut impl LedgerVisitor) -> Result<(), SkimError> {

@@ -3,8 +3,9 @@
 use super::cursor::{Cursor, Depth};
 use super::entries::{ledger_entry, ledger_key};
 use super::events::{contract_events, diagnostic_events, transaction_events};
+use super::raw::RawOffer;
 use super::scval::sc_val;
-use super::visitor::ChangePhase;
+use super::visitor::{Change, ChangePhase};
 use super::{LedgerVisitor, SkimError};
 
 /// `TransactionMeta`.
@@ -72,6 +73,8 @@ pub(super) fn changes(
     phase: ChangePhase,
     visitor: &mut impl LedgerVisitor,
 ) -> Result<(), SkimError> {
+    // The offer whose state before the next change was told.
+    let mut before = None;
     for _ in 0..cursor.count(u32::MAX, 4)? {
         let change = match cursor.i32()? {
             // Created, updated, restored.
@@ -80,14 +83,35 @@ pub(super) fn changes(
             2 => ledger_key(cursor)?,
             // The state before the change that comes next.
             3 => {
-                ledger_entry(cursor)?;
-                None
+                before = match ledger_entry(cursor)? {
+                    Some(Change::Offer(offer)) => Some(offer),
+                    _ => None,
+                };
+                continue;
             }
             other => return Err(cursor.unknown("LedgerEntryChangeType", other)),
         };
         if let Some(change) = change {
-            visitor.change(phase, &change);
+            tell(phase, change, before.take(), visitor);
         }
     }
     Ok(())
+}
+
+#[inline]
+fn tell(phase: ChangePhase, change: Change<'_>, before: Option<RawOffer<'_>>, visitor: &mut impl LedgerVisitor) {
+    match (change, before) {
+        (Change::OfferGone { seller, id, .. }, Some(old)) if old.id == id => {
+            let pair = Some((old.selling, old.buying));
+            visitor.change(phase, &Change::OfferGone { seller, id, pair });
+        }
+        (Change::Offer(new), Some(old))
+            if old.id == new.id && (old.selling, old.buying) != (new.selling, new.buying) =>
+        {
+            let pair = Some((old.selling, old.buying));
+            visitor.change(phase, &Change::OfferGone { seller: old.seller, id: old.id, pair });
+            visitor.change(phase, &change);
+        }
+        _ => visitor.change(phase, &change),
+    }
 }

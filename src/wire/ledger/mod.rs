@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod meta;
 mod operations;
+mod pool_id;
 mod raw;
 mod results;
 mod scp;
@@ -28,8 +29,9 @@ mod visitor;
 
 pub use close_meta::{KNOWN_PROTOCOL, skim};
 pub use error::SkimError;
+pub use pool_id::{POOL_FEE_BP, pool_id};
 pub use raw::{
-    Envelope, LedgerHeader, RawAccount, RawAsset, RawClaim, RawOffer, RawPool, RawTrustLine, RawVenue,
+    Envelope, FeeBump, LedgerHeader, RawAccount, RawAsset, RawClaim, RawOffer, RawPool, RawTrustLine, RawVenue,
     TransactionResult, TransactionResultCode,
 };
 pub use visitor::{Change, ChangePhase, FailedOperation, LedgerVisitor};

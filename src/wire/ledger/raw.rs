@@ -139,30 +139,54 @@ pub struct LedgerHeader<'a> {
 pub struct Envelope<'a> {
     /// The account whose sequence number it consumes.
     pub source: &'a [u8; 32],
-    /// The account that pays the fee of a fee bump around it.
-    pub fee_source: Option<&'a [u8; 32]>,
     /// The XDR of the (inner) `Transaction`, without its signatures.
     pub transaction: &'a [u8],
     /// Whether `transaction` is a `TransactionV0`, which lacks its source's key type.
     pub is_v0: bool,
+    /// The fee bump around it, if it came in one.
+    pub fee_bump: Option<FeeBump<'a>>,
 }
+
+/// A fee bump around a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeBump<'a> {
+    /// The account that pays the fee.
+    pub fee_source: &'a [u8; 32],
+    /// The XDR of the `FeeBumpTransaction`, without its signatures.
+    pub transaction: &'a [u8],
+}
+
+const ENVELOPE_TYPE_TX: [u8; 4] = [0, 0, 0, 2];
+const ENVELOPE_TYPE_TX_FEE_BUMP: [u8; 4] = [0, 0, 0, 5];
+const KEY_TYPE_ED25519: [u8; 4] = [0; 4];
 
 impl Envelope<'_> {
     /// The (inner) transaction's hash: SHA-256 of its `TransactionSignaturePayload`. A `TransactionV0` hashes like the
     /// `Transaction` that says the same.
     #[must_use]
     pub fn hash(&self, network: &NetworkId) -> TxHash {
-        const ENVELOPE_TYPE_TX: [u8; 4] = [0, 0, 0, 2];
-        const KEY_TYPE_ED25519: [u8; 4] = [0; 4];
-        let mut hasher = Sha256::new();
-        hasher.update(network.0);
-        hasher.update(ENVELOPE_TYPE_TX);
-        if self.is_v0 {
-            hasher.update(KEY_TYPE_ED25519);
-        }
-        hasher.update(self.transaction);
-        TxHash(hasher.finalize().into())
+        let key_type: &[u8] = if self.is_v0 { &KEY_TYPE_ED25519 } else { &[] };
+        payload_hash(network, ENVELOPE_TYPE_TX, &[key_type, self.transaction])
     }
+
+    /// The hash under which the ledger keeps it: the fee bump's, if there is one.
+    #[must_use]
+    pub fn outer_hash(&self, network: &NetworkId) -> TxHash {
+        match &self.fee_bump {
+            Some(fee_bump) => payload_hash(network, ENVELOPE_TYPE_TX_FEE_BUMP, &[fee_bump.transaction]),
+            None => self.hash(network),
+        }
+    }
+}
+
+fn payload_hash(network: &NetworkId, envelope_type: [u8; 4], parts: &[&[u8]]) -> TxHash {
+    let mut hasher = Sha256::new();
+    hasher.update(network.0);
+    hasher.update(envelope_type);
+    for part in parts {
+        hasher.update(part);
+    }
+    TxHash(hasher.finalize().into())
 }
 
 /// How a transaction ended (`TransactionResultCode`).

@@ -83,12 +83,14 @@ pub struct FailedOperation {
 pub enum Change<'a> {
     /// An offer was created or changed.
     Offer(RawOffer<'a>),
-    /// An offer is gone.
+    /// An offer is gone; or it moved to another pair of assets (an update may), and comes again as the next change.
     OfferGone {
         /// Whose it was.
         seller: &'a [u8; 32],
         /// Its id.
         id: i64,
+        /// What it sold and what it wanted, if its state before was told (stellar-core always tells it).
+        pair: Option<(RawAsset<'a>, RawAsset<'a>)>,
     },
     /// An account was created or changed.
     Account(RawAccount<'a>),

@@ -1,0 +1,161 @@
+//! The door: what stands between clients and the HTTP server.
+//!
+//! `tiny_http` gives every connection a thread, waits for a request for ever, takes a header line of any length, and
+//! stops accepting when the process is out of file descriptors. That is fine behind a door that hands it only
+//! complete, small requests and takes every answer at once. The door is one thread over [`mio`]: it reads a request's
+//! head, passes it on over loopback, and tells the answer to the client however slowly that one reads. So a page never
+//! stands in a probe's way, and any number of idle connections costs no more than the [`MAX_VISITORS`] that are kept.
+
+use super::visitor::{Next, Visitor};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Connections at a time. When one more comes, the one that has been here longest goes.
+pub(super) const MAX_VISITORS: usize = 128;
+/// Connections accepted before those that stand get their turn.
+const ACCEPT_BATCH: usize = 64;
+/// How long to wait when the system has no more connections to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const FIRST_VISITOR: usize = 2;
+
+/// Closes the door from another thread.
+#[derive(Debug)]
+pub(super) struct DoorKey {
+    waker: Waker,
+}
+
+impl DoorKey {
+    pub(super) fn close(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the status server's door cannot be closed");
+        }
+    }
+}
+
+/// The accepting side; see the module's page.
+#[derive(Debug)]
+pub(super) struct Door {
+    poll: Poll,
+    listener: TcpListener,
+    upstream: SocketAddr,
+    visitors: Box<[Option<Visitor>]>,
+    /// When to accept without having been told that someone is there.
+    accept_at: Option<Instant>,
+}
+
+impl Door {
+    /// A door at `listener`, in front of the server at `upstream`.
+    pub(super) fn new(listener: std::net::TcpListener, upstream: SocketAddr) -> io::Result<(Self, DoorKey)> {
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let key = DoorKey { waker: Waker::new(poll.registry(), WAKER)? };
+        let visitors = (0..MAX_VISITORS).map(|_| None).collect();
+        Ok((Self { poll, listener, upstream, visitors, accept_at: None }, key))
+    }
+
+    /// Serves until the key closes the door.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        loop {
+            let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "the status server ends: it cannot wait for connections");
+                    return;
+                }
+                Ok(()) => {}
+            }
+            let now = Instant::now();
+            for event in &events {
+                match event.token() {
+                    WAKER => return,
+                    LISTENER => self.accept_at = Some(now),
+                    Token(token) => self.turn((token - FIRST_VISITOR) / 2, now),
+                }
+            }
+            if self.accept_at.is_some_and(|at| at <= now) {
+                self.accept(now);
+            }
+            self.expire(now);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.visitors.iter().flatten().map(Visitor::deadline).chain(self.accept_at).min()
+    }
+
+    fn accept(&mut self, now: Instant) {
+        self.accept_at = Some(now);
+        for _ in 0..ACCEPT_BATCH {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream, now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.accept_at = None;
+                    return;
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the status server cannot accept a connection; one that waits is closed");
+                    let longest = self.longest_here();
+                    self.visitors[longest] = None;
+                    self.accept_at = Some(now + ACCEPT_PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, now: Instant) {
+        let free = self.visitors.iter().position(Option::is_none);
+        let place = free.unwrap_or_else(|| self.longest_here());
+        self.visitors[place] = None;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, Token(FIRST_VISITOR + 2 * place), interest).is_ok() {
+            self.visitors[place] = Some(Visitor::new(stream, now));
+            self.turn(place, now);
+        }
+    }
+
+    /// The place of the visitor that came first.
+    fn longest_here(&self) -> usize {
+        let came = |place: &usize| self.visitors[*place].as_ref().map(Visitor::came);
+        (0..self.visitors.len()).filter(|place| came(place).is_some()).min_by_key(came).unwrap_or(0)
+    }
+
+    /// Lets a visitor go on as far as its sockets allow. An event may be meant for one who has left: then this finds
+    /// nothing to do.
+    fn turn(&mut self, place: usize, now: Instant) {
+        let Some(visitor) = &mut self.visitors[place] else { return };
+        let (registry, upstream) = (self.poll.registry(), self.upstream);
+        let connect = || {
+            let mut server = TcpStream::connect(upstream)?;
+            let token = Token(FIRST_VISITOR + 2 * place + 1);
+            registry.register(&mut server, token, Interest::READABLE | Interest::WRITABLE)?;
+            Ok(server)
+        };
+        if visitor.advance(now, connect) == Next::Gone {
+            self.visitors[place] = None;
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for place in 0..self.visitors.len() {
+            let Some(visitor) = &mut self.visitors[place] else { continue };
+            if visitor.deadline() <= now {
+                match visitor.expire(now) {
+                    Next::Gone => self.visitors[place] = None,
+                    Next::Wait => self.turn(place, now),
+                }
+            }
+        }
+    }
+}
