@@ -1,7 +1,8 @@
 //! `replay`: recorded ledgers through the real feed and the real book, and what was traded in them.
 //!
-//! Every file is read twice: the first pass finds the markets, the second runs feed and book over them. A ledger that does not follow the
-//! one before it (another recording, a gap) begins a new run with empty books; what the runs traded is added up.
+//! Every file is read twice: the first pass finds the markets, the second runs feed and book over them. A ledger that
+//! does not follow the one before it (another recording, a gap) begins a new run with empty books; what the runs traded
+//! is added up.
 //!
 //! Claims are counted in the ledgers' results, hence with those of transactions that failed at a later operation and so
 //! undid them; markets show only what was really traded.
@@ -206,7 +207,7 @@ impl Run {
         let most_levels = LEVEL_BYTES / size_of::<Level>() / 2 / markets.max(1);
         let config = BookConfig {
             source: SOURCE,
-            starts_whole_at: Some(first.seq),
+            starts_whole_at: None,
             limits: BookLimits {
                 offers: plan.offers.min(MOST_OFFERS),
                 levels_per_side: plan.offers_per_market.min(most_levels),
