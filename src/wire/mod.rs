@@ -1,5 +1,6 @@
 //! Protocols as state machines over byte slices; no sockets here.
 
+pub mod http1;
 pub mod lake;
 pub mod ledger;
 pub mod record_mark;
