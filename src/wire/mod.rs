@@ -5,3 +5,4 @@ pub mod lake;
 pub mod ledger;
 pub mod record_mark;
 pub mod recording;
+pub mod websocket;
