@@ -113,7 +113,8 @@ fn subject_of(facts: &[Vec<Fact>]) -> Subject {
     let mut pairs: Vec<_> = pairs.into_iter().filter(|((a, b), _)| a != b).collect();
     pairs.sort_by_key(|(pair, count)| (u32::MAX - count, pair.clone()));
     // Every second market the other way round.
-    let markets = pairs.into_iter().take(6).zip(0_u32..).map(|((pair, _), at)| turned(pair, at % 2 == 1)).collect();
+    let markets: Vec<_> =
+        pairs.into_iter().take(6).zip(0_u32..).map(|((pair, _), at)| turned(pair, at % 2 == 1)).collect();
     let mut accounts: Vec<_> = accounts.into_iter().collect();
     accounts.sort_by_key(|(key, count)| (u32::MAX - count, *key));
     let accounts = accounts.into_iter().take(5).map(|(key, _)| key).collect();
