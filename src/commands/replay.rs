@@ -194,7 +194,7 @@ struct Run {
 
 const SOURCE: ConnId = ConnId(0);
 
-/// The most offers that may stand at once, twice as many as the public network has ever had.
+/// The most offers that may stand at once. Those beyond are counted as left out.
 const MOST_OFFERS: usize = 1 << 22;
 
 /// What the books of one replay may take in memory, if every level there may be is used.
