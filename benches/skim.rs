@@ -1,0 +1,69 @@
+//! The skim against a full decode of the same ledger, in one run: on pubnet ledger 53,312,000 where the recordings
+//! beside the project are to be had, and on the largest ledger of the project's own.
+//!
+//! `cargo bench --bench skim`; the promise is a ratio of at least 20.
+#![allow(missing_docs, reason = "Criterion's macro makes undocumented functions")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may stop anywhere")]
+
+#[path = "../tests/recorded/mod.rs"]
+mod recorded;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use stellar_connector::wire::ledger::{Change, ChangePhase, LedgerVisitor, RawClaim, skim};
+use stellar_xdr::{LedgerCloseMeta, Limits, ReadXdr};
+
+/// Listens to everything, so that nothing is skipped because nobody would hear it.
+#[derive(Default)]
+struct Counter {
+    claimed: i64,
+    changes: u32,
+}
+
+impl LedgerVisitor for Counter {
+    fn claim(&mut self, _operation: u32, claim: &RawClaim<'_>) {
+        self.claimed = self.claimed.wrapping_add(claim.amount_sold);
+    }
+    fn change(&mut self, _phase: ChangePhase, change: &Change<'_>) {
+        self.changes += 1;
+        black_box(change);
+    }
+}
+
+fn compare(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("skim", |bencher| {
+        bencher.iter(|| {
+            let mut counter = Counter::default();
+            skim(black_box(bytes), &mut counter).unwrap();
+            (counter.claimed, counter.changes)
+        });
+    });
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| LedgerCloseMeta::from_xdr(black_box(bytes), Limits::none()).unwrap());
+    });
+    group.finish();
+}
+
+fn largest_committed() -> Vec<u8> {
+    let mut largest = Vec::new();
+    for path in recorded::committed() {
+        recorded::ledgers_of(&path, |_, bytes| {
+            if bytes.len() > largest.len() {
+                largest = bytes.to_vec();
+            }
+        });
+    }
+    largest
+}
+
+fn ledgers(criterion: &mut Criterion) {
+    if let Some(bytes) = recorded::pubnet_ledger() {
+        compare(criterion, "pubnet 53312000", &bytes);
+    }
+    compare(criterion, "largest of core-19", &largest_committed());
+}
+
+criterion_group!(benches, ledgers);
+criterion_main!(benches);

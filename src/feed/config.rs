@@ -1,0 +1,88 @@
+//! What a feed is told at start.
+
+use crate::stellar::{AccountId, MarketTable, NetworkId};
+use crate::wire::record_mark::DEFAULT_MAX_MESSAGE_BYTES;
+use std::sync::Arc;
+
+/// A feed's configuration.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// The network, whose id is in every transaction's hash.
+    pub network: NetworkId,
+    /// The markets that are looked at.
+    pub markets: Arc<MarketTable>,
+    /// Our accounts, channels included: whatever may be a transaction's source, pay its fee, or be an operation's
+    /// source. The places in the list are the [`AccountIndex`](crate::stellar::AccountIndex)es.
+    pub accounts: Vec<AccountId>,
+    /// The sources. The places in the list are the [`ConnId`](crate::events::ConnId)s.
+    pub sources: Vec<SourceConfig>,
+    /// The bounds.
+    pub limits: FeedLimits,
+}
+
+/// A source.
+#[derive(Clone, Debug)]
+pub enum SourceConfig {
+    /// stellar-core's `METADATA_OUTPUT_STREAM`. At most one.
+    CoreMeta,
+}
+
+/// The bounds of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedLimits {
+    /// The longest ledger, bytes. A longer one is a fault.
+    pub max_ledger_bytes: usize,
+    /// Events of one ledger for which room is set aside at start. More make the room grow, which is counted.
+    pub ledger_events: usize,
+    /// The most events of one ledger that are kept. A ledger with more is a fault: nothing of it is handed down.
+    pub max_ledger_events: usize,
+}
+
+impl Default for FeedLimits {
+    fn default() -> Self {
+        Self {
+            max_ledger_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            ledger_events: 1 << 14,
+            // A ledger takes a thousand classic operations, each of which can cross a thousand offers.
+            max_ledger_events: 1 << 22,
+        }
+    }
+}
+
+/// Why a feed cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeedConfigError {
+    /// The connection's number would not fit.
+    #[error("{0} sources are configured, at most 255 are possible")]
+    TooManySources(usize),
+    /// Two streams of ledgers.
+    #[error("more than one core metadata stream is configured: ledgers can follow each other in one only")]
+    TwoLedgerSources,
+    /// The account's number would not fit.
+    #[error("{0} accounts are configured, at most 65536 are possible")]
+    TooManyAccounts(usize),
+    /// An account twice.
+    #[error("account {0} is configured twice")]
+    AccountTwice(AccountId),
+}
+
+impl FeedConfig {
+    pub(super) fn check(&self) -> Result<(), FeedConfigError> {
+        if self.sources.len() > usize::from(u8::MAX) {
+            return Err(FeedConfigError::TooManySources(self.sources.len()));
+        }
+        let is_core = |source: &&SourceConfig| matches!(source, SourceConfig::CoreMeta);
+        if self.sources.iter().filter(is_core).count() > 1 {
+            return Err(FeedConfigError::TwoLedgerSources);
+        }
+        if self.accounts.len() > usize::from(u16::MAX) + 1 {
+            return Err(FeedConfigError::TooManyAccounts(self.accounts.len()));
+        }
+        let mut sorted = self.accounts.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(FeedConfigError::AccountTwice(pair[0])),
+            None => Ok(()),
+        }
+    }
+}
