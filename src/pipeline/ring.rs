@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | `one_to_one`, 128 places | 1.8 to 2.4 | 1.7 |
 //! | `one_to_one`, 4,096 places | 3.1 to 3.3 | 2.6 |
-//! | `many_to_one`, 128 places | 3.9 to 4.5 | 3.5 |
+//! | `many_to_one`, 128 places | 3.7 to 4.5 | 3.0 to 3.5 |
 //!
 //! **So keep rings small.** A ring goes round through all its places however few are in use; one that outgrows the
 //! first-level cache (256 events in 16 KiB and both ends' other data) misses it at each hop.
