@@ -251,6 +251,19 @@ fn a_pipe_is_open_from_a_writers_first_byte_to_its_end_and_loses_nothing_between
 }
 
 #[test]
+fn a_pipe_whose_writer_came_and_went_before_it_was_opened_ends_too() {
+    let scratch = Scratch::pipe("early");
+    // Another reader lets the writer in, and keeps what it wrote.
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+    let other = rustix::fs::open(&scratch.0, flags, rustix::fs::Mode::empty()).unwrap();
+    scratch.writer().write_all(b"early").unwrap();
+    let mut driven = lasting(&Endpoint::Pipe { path: scratch.0.clone() }, IMPATIENT);
+    driven.closed(1);
+    assert_eq!(driven.seen, [Seen::Opened(0), Seen::Bytes(0, b"early".to_vec()), Seen::Closed(0)]);
+    drop(other);
+}
+
+#[test]
 fn what_is_no_pipe_is_refused_by_name() {
     let mut driven = lasting(&Endpoint::Pipe { path: "/dev/null".into() }, BRISK);
     driven.until_stats(|stats| stats.failed >= 1);
