@@ -19,7 +19,11 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub const VIEW_DEPTH: usize = 16;
 
 /// How often a reader tries before it gives up (a writer writes for microseconds, once a ledger).
+#[cfg(not(loom))]
 const READ_ATTEMPTS: u32 = 100_000;
+/// Loom runs every interleaving of them; the second shows what trying again does.
+#[cfg(loom)]
+const READ_ATTEMPTS: u32 = 2;
 
 /// A price level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

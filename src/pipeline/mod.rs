@@ -7,9 +7,11 @@
 //! * [`placement`]: which stage runs on which core, and why.
 //! * [`latency`]: histograms that a hot thread fills and another reads.
 //! * [`allocations`]: counts what a thread allocates, for the tests that promise none.
+//! * [`flight`]: keeps the last inputs in bounded files, so that an incident can be replayed.
 
 pub mod allocations;
 pub mod clock;
+pub mod flight;
 pub mod latency;
 pub mod machine;
 pub mod placement;

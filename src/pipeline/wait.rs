@@ -60,7 +60,7 @@ pub const LONGEST_PARK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 enum Bell {
     Thread(Unparker),
-    Poll(mio::Waker),
+    Poll(Arc<mio::Waker>),
 }
 
 #[derive(Debug)]
@@ -94,9 +94,9 @@ impl Idle {
         Self::with_bell(strategy, Some(parker), bell)
     }
 
-    /// For a thread that waits on sockets too, in `mio`'s poll, to which `waker` belongs.
+    /// For a thread that waits on sockets too, in `mio`'s poll, to which `waker` belongs (the reactor has it).
     #[must_use]
-    pub fn on_poll(strategy: WaitStrategy, waker: mio::Waker) -> Self {
+    pub fn on_poll(strategy: WaitStrategy, waker: Arc<mio::Waker>) -> Self {
         Self::with_bell(strategy, None, Bell::Poll(waker))
     }
 
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_polling_thread_is_woken_through_its_poll() {
         let mut poll = mio::Poll::new().unwrap();
-        let waker = mio::Waker::new(poll.registry(), mio::Token(9)).unwrap();
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(9)).unwrap());
         let mut idle = Idle::on_poll(WaitStrategy::Park, waker);
         let bell = idle.waker();
         bell.wake();
