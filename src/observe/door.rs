@@ -5,6 +5,8 @@
 //! complete, small requests and takes every answer at once. The door is one thread over [`mio`]: it reads a request's
 //! head, passes it on over loopback, and tells the answer to the client however slowly that one reads. So a page never
 //! stands in a probe's way, and any number of idle connections costs no more than the [`MAX_VISITORS`] that are kept.
+//! (The inner server listens on a port of loopback that the system chose: only programs of this machine, or pod, could
+//! go round the door.)
 
 use super::visitor::{Next, Visitor};
 use mio::net::{TcpListener, TcpStream};
@@ -14,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Connections at a time. When one more comes, the one that has been here longest goes.
-pub(super) const MAX_VISITORS: usize = 128;
+const MAX_VISITORS: usize = 128;
 /// Connections accepted before those that stand get their turn.
 const ACCEPT_BATCH: usize = 64;
 /// How long to wait when the system has no more connections to give.

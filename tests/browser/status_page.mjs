@@ -35,6 +35,8 @@ const promises = [
   ["an update writes into the nodes that are there", keepsItsNodes],
   ["fills, transactions and latencies arrive", showsWhatHappened],
   ["dark, light and phone are readable and fit", looksRight],
+  ["an engine with nothing to show yet has a page", showsNothingYet],
+  ["a halt and a book that is not whole are told plainly", tellsTrouble],
   ["silence is told plainly, and so is its end", tellsSilence],
 ];
 
@@ -189,10 +191,46 @@ async function inspect(name, viewport, colorScheme) {
   assert.deepEqual(told, [], `${name}: accessibility`);
 }
 
+/** Lets the page see the engine's own status with something changed in it. */
+async function withStatus(change, look) {
+  await page.route("**/status.json", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), ...change } });
+  });
+  await look();
+  await page.unroute("**/status.json");
+  await goesLive();
+}
+
+async function showsNothingYet() {
+  const nothing = {
+    feeds: [], markets: [], fills: [], balances: [], profit_loss: [], latency: [], tick_to_wire: null, queues: [], refusals: [],
+    ledger: { seq: 0, protocol: 0, close_time_s: 0, age_ms: null, transactions: 0, recent: [] },
+    transactions: { submitted: 0, applied: 0, failed: 0, expired: 0, pending: 0, fees_paid: "0.0000000", recent: [] },
+  };
+  await withStatus(nothing, async () => {
+    await until("it waits", async () => (await text("#state")) === "Waiting for the first ledger");
+    assert.ok(await page.locator("#fills-empty").isVisible());
+    await page.screenshot({ path: join(outDir, "empty.png") });
+  });
+}
+
+async function tellsTrouble() {
+  const { markets } = await (await page.request.get(new URL("status.json", url).href)).json();
+  await withStatus({ halted: "reference price is stale", markets: markets.map((market) => ({ ...market, whole: false })) }, async () => {
+    await until("the halt is told", async () => (await text("#state")) === "Trading halted: reference price is stale");
+    assert.equal(await page.locator("#whole").isVisible(), true);
+    await page.screenshot({ path: join(outDir, "halted.png") });
+  });
+}
+
 async function tellsSilence() {
+  const stale = async () => /^Stale since \d\d:\d\d:\d\d/.test(await text("#state"));
   await page.route("**/status.json", (route) => route.abort());
-  await until("it says stale", async () => /^Stale since \d\d:\d\d:\d\d/.test(await text("#state")));
+  await until("it says stale when nobody answers", stale);
+  assert.match(await page.title(), /^STALE/);
   await page.screenshot({ path: join(outDir, "stale.png") });
   await page.unroute("**/status.json");
   await goesLive();
+  await withStatus({ age_ms: 60_000 }, () => until("it says stale when only the server answers", stale));
 }

@@ -1,7 +1,7 @@
 // From a status to the page. Nodes are kept and only what changed is written, so that nothing flickers, a selection
 // stays, and a screen reader is not disturbed.
 
-import { age, clock, count, decimal, direction, duration, placesOf, signed, span } from "./format.js";
+import { age, clock, count, decimal, direction, duration, finer, placesOf, signed, span } from "./format.js";
 
 const byId = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -12,7 +12,7 @@ export function draw(status, choice) {
   const profit = status.profit_loss.find((line) => line.pair === market?.name) ?? status.profit_loss[0];
   drawHeader(status);
   drawTiles(status, market, profit);
-  drawMarkets(status.markets, market);
+  drawMarkets(status, market);
   drawBook(market, choice.depth);
   drawProfit(profit, status.transactions);
   drawLatency(status);
@@ -53,11 +53,11 @@ function rows(body, lines) {
 const number = (text, more = "", hint = "") => ({ text, kind: `n ${more}`.trim(), hint });
 const amountCell = (text, more = "") => number(decimal(text, 2), more, text);
 const sideCell = (side) => ({ text: side, kind: side });
-const gainKind = (value) => ["loss", "", "gain"][direction(value) + 1];
+const gainKind = (value, places) => ["loss", "", "gain"][direction(value, places) + 1];
 
 function title(market, profit) {
   const parts = [];
-  if (profit) parts.push(`${signed(profit.total)} ${profit.asset}`);
+  if (profit) parts.push(`${signed(profit.total, finer(profit.total))} ${profit.asset}`);
   if (market?.reference) parts.push(`${market.name} ${market.reference.mid.toFixed(5)}`);
   return [...parts, "Stellar connector"].join(" · ");
 }
@@ -79,7 +79,8 @@ function tile(name, value, sub, kind = "") {
 function drawTiles(status, market, profit) {
   const { transactions: tx, tick_to_wire: wire } = status;
   if (profit) {
-    tile("pnl", `${signed(profit.total)} ${profit.asset}`, `${profit.strategy} on ${profit.pair}`, gainKind(profit.total));
+    const places = finer(profit.total);
+    tile("pnl", `${signed(profit.total, places)} ${profit.asset}`, `${profit.strategy} on ${profit.pair}`, gainKind(profit.total, places));
   } else {
     tile("pnl", "–", "no strategy");
   }
@@ -94,23 +95,25 @@ function drawTiles(status, market, profit) {
   } else {
     for (const name of ["position", "spread", "fills"]) tile(name, "–", "no market yet");
   }
-  const trouble = tx.failed + tx.expired > 0 ? "warn" : "";
+  const trouble = tx.recent.some((one) => one.state === "failed" || one.state === "expired");
   tile("tx", `${count(tx.applied)} of ${count(tx.submitted)}`, `${count(tx.failed)} failed, ${count(tx.expired)} expired, ${count(tx.pending)} pending`);
-  byId("tile-tx-sub").className = `sub ${trouble}`.trim();
+  byId("tile-tx-sub").className = trouble ? "sub warn" : "sub";
   if (wire && wire.count > 0) tile("t2w", duration(wire.p50_ns), `p99 ${duration(wire.p99_ns)}, max ${duration(wire.max_ns)}`);
   else tile("t2w", "–", "nothing sent yet");
 }
 
-function drawMarkets(markets, market) {
+function drawMarkets({ markets, markets_configured: configured }, market) {
   const select = byId("market");
   const names = markets.map((one) => one.name);
   if ([...select.options].map((option) => option.value).join() !== names.join()) {
     select.replaceChildren(...names.map((name) => new Option(name, name)));
   }
   if (market && select.value !== market.name) select.value = market.name;
+  select.hidden = markets.length === 0;
+  put(byId("more"), configured > markets.length ? `${count(markets.length)} of ${count(configured)} markets; all are in the metrics` : "");
   const whole = byId("whole");
   whole.hidden = !market || market.whole;
-  put(whole, "book is not whole");
+  put(whole, "not whole");
 }
 
 function drawBook(market, depth) {
@@ -122,7 +125,7 @@ function drawBook(market, depth) {
   put(byId("col-price"), market ? `Price, ${market.quote}` : "Price");
   ladder(byId("asks"), withTotals(asks).reverse(), { depth, places, most, atEnd: true });
   ladder(byId("bids"), withTotals(bids), { depth, places, most, atEnd: false });
-  put(byId("mid-spread"), market?.spread_bp == null ? "one side is empty" : `${decimal(market.spread_bp, 1)} bp`);
+  put(byId("mid-spread"), market?.spread_bp == null ? "no spread" : `${decimal(market.spread_bp, 1)} bp`);
   const reference = market?.reference;
   put(byId("mid-reference"), reference ? `reference ${reference.mid.toFixed(places)} · ${age(reference.age_ms)}` : "no reference price");
 }
@@ -162,7 +165,7 @@ function drawProfit(profit, transactions) {
   put(byId("pnl-what"), profit ? `${profit.pair}, ${profit.asset}` : "");
   for (const part of ["realised", "unrealised"]) {
     const value = profit?.[part] ?? null;
-    put(byId(`pnl-${part}`), value === null ? "–" : signed(value, 4), value === null ? "" : gainKind(value), value ?? "");
+    put(byId(`pnl-${part}`), value === null ? "–" : signed(value, 4), value === null ? "" : gainKind(value, 4), value ?? "");
   }
   put(byId("pnl-fees"), `${decimal(transactions.fees_paid, 4)} XLM`, undefined, transactions.fees_paid);
   const history = profit?.history.map((point) => Number(point.total)) ?? [];
@@ -175,8 +178,9 @@ function drawProfit(profit, transactions) {
   byId("curve-area").setAttribute("d", line && `${line}L600 ${y(0)}L0 ${y(0)}Z`);
   byId("curve-zero").setAttribute("d", `M0 ${y(0)}L600 ${y(0)}`);
   byId("curve").classList.toggle("losing", (history.at(-1) ?? 0) < 0);
-  put(byId("curve-max"), line && signed(high));
-  put(byId("curve-min"), line && signed(low));
+  const places = finer(Math.max(high, -low));
+  put(byId("curve-max"), line && signed(high, places));
+  put(byId("curve-min"), line && signed(low, places));
 }
 
 function drawLatency({ latency, tick_to_wire: wire }) {
