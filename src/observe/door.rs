@@ -5,6 +5,8 @@
 //! complete, small requests and takes every answer at once. The door is one thread over [`mio`]: it reads a request's
 //! head, passes it on over loopback, and tells the answer to the client however slowly that one reads. So a page never
 //! stands in a probe's way, and any number of idle connections costs no more than the [`MAX_VISITORS`] that are kept.
+//! (The inner server listens on a port of loopback that the system chose: only programs of this machine, or pod, could
+//! go round the door.)
 
 use super::visitor::{Next, Visitor};
 use mio::net::{TcpListener, TcpStream};
@@ -14,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Connections at a time. When one more comes, the one that has been here longest goes.
-pub(super) const MAX_VISITORS: usize = 128;
+const MAX_VISITORS: usize = 128;
 /// Connections accepted before those that stand get their turn.
 const ACCEPT_BATCH: usize = 64;
 /// How long to wait when the system has no more connections to give.
@@ -157,5 +159,96 @@ impl Door {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::thread;
+
+    /// More than the sockets between door and client take while nobody reads.
+    const BIG: usize = 4_000_000;
+
+    /// A server behind the door whose answer to `/big` is big, and whose answer to `/none` never comes.
+    fn serve(listener: &TcpListener) {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            stream.read_to_string(&mut request).unwrap();
+            let body = match request.split(' ').nth(1).unwrap() {
+                "/big" => vec![b'x'; BIG],
+                "/none" => continue,
+                _ => b"small".to_vec(),
+            };
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            // A door that has closed meanwhile is no failure of this server.
+            let _ = stream.write_all(&body);
+        }
+    }
+
+    fn open() -> (SocketAddr, DoorKey) {
+        let [outside, inside] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let (address, upstream) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
+        thread::spawn(move || serve(&inside));
+        let (door, key) = Door::new(outside, upstream).unwrap();
+        thread::spawn(move || door.run());
+        (address, key)
+    }
+
+    fn ask(address: SocketAddr, target: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\n\r\n").unwrap();
+        stream
+    }
+
+    fn answer(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_keeps_nobody_waiting_and_loses_nothing() {
+        let (address, key) = open();
+        let slow: Vec<TcpStream> = (0..8).map(|_| ask(address, "/big")).collect();
+        for _ in 0..20 {
+            assert_eq!(answer(ask(address, "/small")), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nsmall");
+        }
+        for stream in slow {
+            let text = answer(stream);
+            let (_, body) = text.split_once("\r\n\r\n").unwrap();
+            assert_eq!(body.len(), BIG);
+        }
+        key.close();
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_told_as_such_and_a_client_that_leaves_is_forgotten() {
+        let (address, key) = open();
+        for _ in 0..MAX_VISITORS * 2 {
+            drop(ask(address, "/small"));
+        }
+        let leaving = ask(address, "/small");
+        leaving.shutdown(Shutdown::Write).unwrap();
+        assert!(answer(leaving).ends_with("small"), "who has asked may stop talking");
+        assert!(answer(ask(address, "/none")).starts_with("HTTP/1.1 400 "));
+        key.close();
+    }
+
+    #[test]
+    fn a_door_without_a_server_says_so() {
+        let outside = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = outside.local_addr().unwrap();
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (door, key) = Door::new(outside, nobody).unwrap();
+        let running = thread::spawn(move || door.run());
+        assert!(answer(ask(address, "/")).starts_with("HTTP/1.1 502 "));
+        key.close();
+        running.join().unwrap();
+        assert!(TcpStream::connect(address).is_err(), "a closed door is closed");
     }
 }

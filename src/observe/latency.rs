@@ -86,6 +86,12 @@ impl StageLatency {
             cumulative,
         }
     }
+
+    /// The same, with the part of its time that the stage's thread works (0 to 1).
+    #[must_use]
+    pub fn with_utilization(self, ratio: f64) -> Self {
+        Self { utilization: Some(ratio), ..self }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]

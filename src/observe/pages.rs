@@ -105,3 +105,54 @@ fn file(path: &str) -> Page {
 fn failure(error: &dyn std::error::Error) -> Page {
     Page { code: 500, content_type: TEXT, body: format!("{error}\n").into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::status::{Level, Market, OwnOffer, Point, ProfitLoss};
+    use super::super::visitor::MAX_ANSWER;
+    use super::super::{Health, Metrics};
+    use super::*;
+    use crate::events::MonoNanos;
+    use crate::stellar::{OfferId, Price, Side, Stroops};
+
+    /// As many markets as there can be, each with as much in it as there can be, in its longest words.
+    fn fullest() -> Status {
+        let price = Price::new(i32::MAX, i32::MAX - 1).unwrap();
+        let level = Level { price, amount: Stroops::MAX, own_amount: Stroops::MAX };
+        let offer = OwnOffer { id: OfferId(i64::MAX), side: Side::Ask, price, amount: Stroops::MAX };
+        let market = |index: usize| Market {
+            name: format!("ABCDEFGHIJKL/MNOPQRSTUVWX {index}"),
+            bids: vec![level; Status::MAX_LEVELS],
+            asks: vec![level; Status::MAX_LEVELS],
+            own_offers: vec![offer; Status::MAX_OWN_OFFERS],
+            spread_bp: Some(1.0 / 3.0),
+            ..Market::default()
+        };
+        let profit = |index: usize| ProfitLoss {
+            pair: format!("ABCDEFGHIJKL/MNOPQRSTUVWX {index}"),
+            history: vec![Point { ledger: u32::MAX, total: Stroops::MAX }; Status::MAX_POINTS],
+            ..ProfitLoss::default()
+        };
+        Status {
+            markets: (0..Status::MAX_MARKETS).map(market).collect(),
+            profit_loss: (0..Status::MAX_MARKETS).map(profit).collect(),
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn the_fullest_status_fits_an_answer_several_times() {
+        let status = StatusHandle::new();
+        let health = Health::new(&[], || MonoNanos(0), status.clone());
+        let sources = Sources { metrics: Metrics::new(status.clone()).unwrap(), health, status: status.clone() };
+        status.publish(fullest());
+        for target in ["/status.json", "/metrics"] {
+            let page = sources.page(target);
+            assert_eq!(page.code, 200);
+            assert!(page.body.len() * 2 < MAX_ANSWER, "{target} has {} bytes", page.body.len());
+            println!("{target} has {} bytes of {MAX_ANSWER}", page.body.len());
+        }
+        let shown: serde_json::Value = serde_json::from_str(&sources.page("/status.json").body).unwrap();
+        assert_eq!(shown["markets"].as_array().unwrap().len(), Status::SHOWN_MARKETS);
+    }
+}

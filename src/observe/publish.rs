@@ -111,13 +111,13 @@ mod tests {
         let market = Market { bids: vec![a_level(); 1000], ..Market::default() };
         let history = (0..1000).map(|ledger| Point { ledger, total: Stroops(0) }).collect();
         handle.publish(Status {
-            markets: vec![market; 1000],
+            markets: vec![market; 2000],
             profit_loss: vec![ProfitLoss { history, ..ProfitLoss::default() }],
             ..Status::default()
         });
         let status = handle.latest().status;
         assert_eq!(status.markets.len(), Status::MAX_MARKETS);
-        assert_eq!(status.markets_configured, 1000);
+        assert_eq!(status.markets_configured, 2000);
         assert_eq!(status.markets[0].bids.len(), Status::MAX_LEVELS);
         let points = &status.profit_loss[0].history;
         assert_eq!((points.len(), points[0].ledger), (Status::MAX_POINTS, 400), "the newest points stay");

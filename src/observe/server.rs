@@ -81,7 +81,8 @@ impl Observer {
     /// Where the server listens if nothing else is configured: this machine only.
     pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
-    /// Listens on `address` (port 0: any free one) and serves from then on.
+    /// Listens on `address` (port 0: any free one) and serves from then on. Its threads inherit the caller's CPU
+    /// affinity: to be called from a thread that is not pinned to the line's cores.
     ///
     /// # Errors
     /// If the port is taken, the address is not ours, or the system has no socket or thread left.

@@ -15,7 +15,8 @@ pub struct Status {
     pub ledger: Ledger,
     /// Where data come from, and where transactions go.
     pub feeds: Vec<Feed>,
-    /// The configured markets, at most [`Status::MAX_MARKETS`].
+    /// The configured markets, at most [`Status::MAX_MARKETS`]; the page shows the first [`Status::SHOWN_MARKETS`].
+    #[serde(serialize_with = "shown")]
     pub markets: Vec<Market>,
     /// How many markets are configured, shown or not.
     pub markets_configured: usize,
@@ -23,7 +24,8 @@ pub struct Status {
     pub fills: Vec<Fill>,
     /// What our accounts hold.
     pub balances: Vec<Balance>,
-    /// Profit and loss, one a pair and strategy, the main one first.
+    /// Profit and loss, one a pair and strategy, the main one first; bounded and shown like markets.
+    #[serde(serialize_with = "shown")]
     pub profit_loss: Vec<ProfitLoss>,
     /// Our transactions.
     pub transactions: Transactions,
@@ -363,8 +365,10 @@ pub struct Queue {
 }
 
 impl Status {
-    /// Markets shown. A page is read by a person: what has more markets is watched by its metrics' sums and by logs.
-    pub const MAX_MARKETS: usize = 64;
+    /// Markets in the metrics.
+    pub const MAX_MARKETS: usize = 1_024;
+    /// Markets on the page, which is asked for twice a second and read by a person.
+    pub const SHOWN_MARKETS: usize = 16;
     /// Levels a side.
     pub const MAX_LEVELS: usize = 20;
     /// Own offers a market.
@@ -407,6 +411,10 @@ impl Status {
         self.queues.truncate(Self::MAX_ROWS);
         self.refusals.truncate(Self::MAX_ROWS);
     }
+}
+
+fn shown<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(list.iter().take(Status::SHOWN_MARKETS))
 }
 
 fn decimal<S: Serializer>(amount: &Stroops, serializer: S) -> Result<S::Ok, S::Error> {

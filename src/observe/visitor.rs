@@ -6,9 +6,9 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 /// Bytes of a request's head.
-pub(super) const MAX_REQUEST: usize = 8 * 1024;
+const MAX_REQUEST: usize = 8 * 1024;
 /// Bytes of an answer; the status' own bounds keep it well below.
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
+pub(super) const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
 /// How long a client may take for its request.
 const ASKING: Duration = Duration::from_secs(5);

@@ -25,6 +25,9 @@ export function direction(value, places = 2) {
   return Math.sign(shown);
 }
 
+/** Decimals for a sum of money: small ones need more to be seen moving. */
+export const finer = (value) => (Math.abs(Number(value)) < 1 ? 4 : 2);
+
 export const count = (value) => decimal(value, 0);
 
 /** Nanoseconds with three digits and the unit that suits. */
@@ -39,6 +42,7 @@ export function duration(ns) {
 /** How long ago, coarser the longer. */
 export function age(ms) {
   if (ms === null || ms === undefined) return "never";
+  if (ms < 100) return "< 0.1 s";
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return span(ms);
 }
