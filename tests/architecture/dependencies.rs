@@ -5,30 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::process::Command;
 
-/// Async runtimes, executors and reactors. A thread of ours waits in `pipeline` or `net` and nowhere else.
-const RUNTIMES: &[&str] = &[
-    "actix-rt",
-    "async-executor",
-    "async-global-executor",
-    "async-io",
-    "async-reactor-trait",
-    "async-std",
-    "bastion",
-    "compio",
-    "embassy-executor",
-    "executor-trait",
-    "futures-executor",
-    "glommio",
-    "mio-uring",
-    "monoio",
-    "nuclei",
-    "pollster",
-    "smol",
-    "smolscale",
-    "tokio",
-    "tokio-uring",
-    "xitca-io",
-];
+/// What `deny.toml` bans: async runtimes, executors and reactors among it.
+fn banned() -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deny.toml");
+    let deny: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
+    let names = deny["bans"]["deny"].as_array().unwrap().iter();
+    names.map(|name| name.as_str().unwrap().to_owned()).collect()
+}
 
 /// What `cargo` resolves for a manifest: all features, all platforms, build and test dependencies.
 fn metadata(manifest: &Path) -> Value {
@@ -67,9 +50,11 @@ fn ways(metadata: &Value) -> Vec<Vec<String>> {
     ways.into_values().collect()
 }
 
-fn runtimes(ways: &[Vec<String>]) -> Vec<String> {
-    let is_runtime = |way: &&Vec<String>| way.last().is_some_and(|name| RUNTIMES.contains(&name.as_str()));
-    ways.iter().filter(is_runtime).map(|way| way.join(" → ")).collect()
+/// The ways that end at a banned package.
+fn ways_to_banned(ways: &[Vec<String>]) -> Vec<String> {
+    let banned = banned();
+    let ends_badly = |way: &&Vec<String>| way.last().is_some_and(|name| banned.contains(name));
+    ways.iter().filter(ends_badly).map(|way| way.join(" → ")).collect()
 }
 
 #[test]
@@ -79,8 +64,27 @@ fn no_async_runtime_is_in_the_dependency_tree() {
     for known in ["mio", "rustls", "stellar-xdr", "criterion"] {
         assert!(ways.iter().any(|way| way.last().is_some_and(|name| name == known)), "the tree lacks {known}");
     }
-    let found = runtimes(&ways);
-    assert!(found.is_empty(), "async runtimes in the dependency tree:\n{}", found.join("\n"));
+    let found = ways_to_banned(&ways);
+    assert!(found.is_empty(), "banned by deny.toml, but in the dependency tree:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_runtimes_that_everybody_knows_are_banned() {
+    let banned = banned();
+    for name in [
+        "tokio",
+        "async-std",
+        "smol",
+        "async-io",
+        "async-executor",
+        "futures-executor",
+        "actix-rt",
+        "glommio",
+        "monoio",
+        "embassy-executor",
+    ] {
+        assert!(banned.iter().any(|other| other == name), "deny.toml does not ban {name}");
+    }
 }
 
 #[test]
@@ -103,5 +107,5 @@ fn a_runtime_deep_in_the_tree_is_named_with_the_way_to_it() {
             ],
         },
     });
-    assert_eq!(runtimes(&ways(&metadata)), ["house → client → hyper → tokio"]);
+    assert_eq!(ways_to_banned(&ways(&metadata)), ["house → client → hyper → tokio"]);
 }
