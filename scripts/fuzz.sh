@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs fuzz targets, with coverage to guide them, on a stable compiler: scripts/fuzz.sh [--for SECONDS] [TARGET…].
 #
-# What a target finds lies in fuzz/artifacts/TARGET, and what it learned in fuzz/corpus/TARGET; a crash fails the run and
-# says how to repeat it.
+# It starts from fuzz/corpus/TARGET, if that is there, and from what it learned before, in target/fuzz/corpus/TARGET. What
+# it finds lies in fuzz/artifacts/TARGET; a find fails the run and says how to repeat it.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -28,13 +28,15 @@ flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanit
 flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1"
 # With --target the flags leave build scripts and derive macros alone.
 RUSTFLAGS=$flags CARGO_TARGET_DIR=target/fuzz \
-  cargo build --quiet --manifest-path fuzz/Cargo.toml --release --target "$host" --bins
+  cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --release --target "$host" --bins
 
 for target in "${targets[@]}"; do
-  mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
+  corpus=("target/fuzz/corpus/$target")
+  mkdir -p "${corpus[0]}" "fuzz/artifacts/$target"
+  if [ -d "fuzz/corpus/$target" ]; then corpus+=("fuzz/corpus/$target"); fi
   log=target/fuzz/$target.log
   status=0
-  "target/fuzz/$host/release/$target" "fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+  "target/fuzz/$host/release/$target" "${corpus[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="fuzz/artifacts/$target/" -print_final_stats=1 >"$log" 2>&1 || status=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   if [ "$status" -ne 0 ]; then
