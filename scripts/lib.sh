@@ -20,11 +20,14 @@ need() {
   for pair in "$@"; do
     command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
   done
-  if [ ${#missing[@]} -eq 0 ]; then return; fi
-  echo "installing from Debian: ${missing[*]}"
+  if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+}
+
+install_packages() {
+  echo "installing from Debian: $*"
   as_root apt-get -o DPkg::Lock::Timeout=300 update -qq
   as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # need_crate NAME VERSION: installs a command from crates.io in exactly that version.
