@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs fuzz targets, with coverage to guide them, on a stable compiler: scripts/fuzz.sh [--for SECONDS] [TARGET…].
+#
+# It starts from fuzz/corpus/TARGET, if that is there, and from what it learned before, in target/fuzz/corpus/TARGET. What
+# it finds lies in fuzz/artifacts/TARGET; a find fails the run and says how to repeat it.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+seconds=5
+if [ "${1:-}" = --for ]; then
+  seconds=$2
+  shift 2
+fi
+need c++=build-essential
+
+if [ $# -gt 0 ]; then
+  targets=("$@")
+else
+  mapfile -t targets < <(find fuzz/fuzz_targets -name '*.rs' -printf '%f\n' | sed 's/\.rs$//' | sort)
+fi
+[ ${#targets[@]} -gt 0 ] || fail "there is no fuzz target in fuzz/fuzz_targets/"
+
+# Coverage counters and compared values, as cargo-fuzz has them; its address sanitizer wants a nightly compiler, and in a
+# house without `unsafe` on its parsers finds little that a panic, an overflow check or a time-out does not.
+host=$(rustc -vV | sed -n 's/^host: //p')
+flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
+flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
+flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1"
+# With --target the flags leave build scripts and derive macros alone.
+RUSTFLAGS=$flags CARGO_TARGET_DIR=target/fuzz \
+  cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --release --target "$host" --bins
+
+for target in "${targets[@]}"; do
+  corpus=("target/fuzz/corpus/$target")
+  mkdir -p "${corpus[0]}" "fuzz/artifacts/$target"
+  if [ -d "fuzz/corpus/$target" ]; then corpus+=("fuzz/corpus/$target"); fi
+  log=target/fuzz/$target.log
+  status=0
+  "target/fuzz/$host/release/$target" "${corpus[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="fuzz/artifacts/$target/" -print_final_stats=1 >"$log" 2>&1 || status=$?
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  if [ "$status" -ne 0 ]; then
+    tail -n 40 "$log" >&2
+    fail "$target: found something; repeat it with target/fuzz/$host/release/$target fuzz/artifacts/$target/…"
+  fi
+  grep -q 'INITED cov: [1-9]' "$log" || fail "$target: runs without coverage: see $log"
+  printf '%-28s %9s inputs, %s\n' "$target" "$runs" "$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1)"
+done
