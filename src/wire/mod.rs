@@ -1,6 +1,7 @@
 //! Protocols as state machines over byte slices; no sockets here.
 
 pub mod http1;
+pub mod json;
 pub mod lake;
 pub mod ledger;
 pub mod record_mark;
