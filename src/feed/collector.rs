@@ -61,7 +61,7 @@ impl Collector {
             refused: None,
             transactions: 0,
             failed: 0,
-            own: OwnTransactions::default(),
+            own: OwnTransactions::new(),
             states: AccountStates::new(accounts.len()),
             accounts,
         }

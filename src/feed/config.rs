@@ -1,8 +1,13 @@
 //! What a feed is told at start.
 
+use crate::events::SymbolId;
 use crate::stellar::{AccountId, MarketTable, NetworkId};
 use crate::wire::record_mark::DEFAULT_MAX_MESSAGE_BYTES;
+use crate::wire::websocket::BadEndpoint;
 use std::sync::Arc;
+
+/// The most symbols of one price source: their subscription must fit what may wait to be sent.
+const MAX_SYMBOLS: usize = 2048;
 
 /// A feed's configuration.
 #[derive(Clone, Debug)]
@@ -25,6 +30,25 @@ pub struct FeedConfig {
 pub enum SourceConfig {
     /// stellar-core's `METADATA_OUTPUT_STREAM`. At most one.
     CoreMeta,
+    /// Kraken's ticker, or a server that speaks like it.
+    Kraken(KrakenConfig),
+}
+
+/// A price source.
+#[derive(Clone, Debug)]
+pub struct KrakenConfig {
+    /// As in the `Host` header: `ws.kraken.com`, with its port if that is not the scheme's.
+    pub host: String,
+    /// `/v2`.
+    pub path: String,
+    /// The symbols to subscribe to, as the server names them, and as we do.
+    pub symbols: Vec<(String, SymbolId)>,
+    /// Messages longer than so many bytes are a fault.
+    pub max_message_bytes: usize,
+    /// A server that has said nothing for so long, not even its heartbeat (which comes once a second), is given up.
+    pub silence_ns: u64,
+    /// Random, new at each start: the keys of the handshakes are made from it.
+    pub nonce: [u8; 16],
 }
 
 /// The bounds of a feed.
@@ -64,6 +88,12 @@ pub enum FeedConfigError {
     /// An account twice.
     #[error("account {0} is configured twice")]
     AccountTwice(AccountId),
+    /// A price source's address.
+    #[error(transparent)]
+    Endpoint(#[from] BadEndpoint),
+    /// A price source without symbols, with too many, or with one twice.
+    #[error("a price source has {0}")]
+    Symbols(String),
 }
 
 impl FeedConfig {
@@ -71,6 +101,7 @@ impl FeedConfig {
         if self.sources.len() > usize::from(u8::MAX) {
             return Err(FeedConfigError::TooManySources(self.sources.len()));
         }
+        self.sources.iter().try_for_each(SourceConfig::check)?;
         let is_core = |source: &&SourceConfig| matches!(source, SourceConfig::CoreMeta);
         if self.sources.iter().filter(is_core).count() > 1 {
             return Err(FeedConfigError::TwoLedgerSources);
@@ -82,6 +113,25 @@ impl FeedConfig {
         sorted.sort_unstable();
         match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(FeedConfigError::AccountTwice(pair[0])),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SourceConfig {
+    fn check(&self) -> Result<(), FeedConfigError> {
+        let Self::Kraken(kraken) = self else { return Ok(()) };
+        if kraken.symbols.is_empty() {
+            return Err(FeedConfigError::Symbols("no symbols: name at least one, such as XLM/USD".into()));
+        }
+        if kraken.symbols.len() > MAX_SYMBOLS {
+            let count = kraken.symbols.len();
+            return Err(FeedConfigError::Symbols(format!("{count} symbols, more than the possible {MAX_SYMBOLS}")));
+        }
+        let mut names: Vec<_> = kraken.symbols.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(FeedConfigError::Symbols(format!("the symbol {} twice", pair[0]))),
             None => Ok(()),
         }
     }

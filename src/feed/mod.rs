@@ -34,15 +34,17 @@ mod collector;
 mod config;
 mod core_meta;
 mod counters;
+mod kraken;
 mod own_transactions;
 mod pools;
 mod port;
 
-pub use config::{FeedConfig, FeedConfigError, FeedLimits, SourceConfig};
+pub use config::{FeedConfig, FeedConfigError, FeedLimits, KrakenConfig, SourceConfig};
 pub use counters::SourceCounters;
 
 use crate::events::{ConnId, FeedEvent, MonoNanos, NetEvent, NetPort, Now, Outbox, Sink, Stage, Stamped};
 use core_meta::CoreMeta;
+use kraken::Kraken;
 use port::Port;
 
 /// The stage.
@@ -60,7 +62,11 @@ struct Slot {
 #[derive(Debug)]
 enum Source {
     CoreMeta(Box<CoreMeta>),
+    Kraken(Box<Kraken>),
 }
+
+/// Room for a price source's words: a handshake, a subscription to a few thousand symbols, some hundred pongs.
+const KRAKEN_OUTBOX_BYTES: usize = 128 << 10;
 
 impl Feed {
     /// A feed of these sources.
@@ -73,6 +79,7 @@ impl Feed {
         for (source, conn) in config.sources.iter().zip(0_u8..) {
             let (source, outbox_bytes) = match source {
                 SourceConfig::CoreMeta => (Source::CoreMeta(Box::new(CoreMeta::new(config))), 0),
+                SourceConfig::Kraken(kraken) => (Source::Kraken(Box::new(Kraken::new(kraken)?)), KRAKEN_OUTBOX_BYTES),
             };
             slots.push(Slot { port: Port::new(ConnId(conn), outbox_bytes), source });
         }
@@ -104,6 +111,7 @@ impl Stage for Feed {
                 port.opened(now.mono);
                 match source {
                     Source::CoreMeta(core) => core.opened(),
+                    Source::Kraken(kraken) => kraken.opened(port, sink),
                 }
             }
             NetEvent::Bytes(conn, bytes) => {
@@ -113,6 +121,7 @@ impl Stage for Feed {
                 }
                 match source {
                     Source::CoreMeta(core) => core.bytes(bytes, port, sink),
+                    Source::Kraken(kraken) => kraken.bytes(bytes, port, sink),
                 }
             }
             NetEvent::Closed(conn) => {
@@ -121,6 +130,7 @@ impl Stage for Feed {
                 if port.is_open() {
                     match source {
                         Source::CoreMeta(core) => core.closed(port, sink),
+                        Source::Kraken(kraken) => kraken.closed(port, sink),
                     }
                 }
                 port.closed(sink);
@@ -128,10 +138,21 @@ impl Stage for Feed {
         }
     }
 
-    fn on_time(&mut self, _now: Now, _sink: &mut impl Sink<Stamped<FeedEvent>>) {}
+    fn on_time(&mut self, now: Now, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+        for Slot { port, source } in &mut self.slots {
+            if let Source::Kraken(kraken) = source {
+                port.at = now.mono;
+                kraken.on_time(port, sink);
+            }
+        }
+    }
 
     fn next_deadline(&self) -> Option<MonoNanos> {
-        None
+        let deadline = |Slot { port, source }: &Slot| match source {
+            Source::CoreMeta(_) => None,
+            Source::Kraken(kraken) => kraken.deadline(port),
+        };
+        self.slots.iter().filter_map(deadline).min()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::stellar::{AccountIndex, TxHash};
 
 /// Our transactions of a ledger: found among the envelopes, which say whose they are, and recognised among the results,
 /// which say what became of them, by their hashes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OwnTransactions {
     envelopes: Vec<OwnEnvelope>,
     /// Operations that name a source of their own: place and, if it is ours, source. Those of `envelopes`, then those
@@ -28,7 +28,20 @@ struct OwnEnvelope {
     operations: (usize, usize),
 }
 
+/// Room at start. A ledger of the public network takes a thousand operations.
+const OPERATIONS: usize = 2048;
+const ENVELOPES: usize = 1024;
+
 impl OwnTransactions {
+    pub(super) fn new() -> Self {
+        Self {
+            envelopes: Vec::with_capacity(ENVELOPES),
+            operations: Vec::with_capacity(OPERATIONS),
+            settled: 0,
+            current: None,
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.envelopes.clear();
         self.operations.clear();

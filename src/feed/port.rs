@@ -79,7 +79,8 @@ impl Port {
         }
     }
 
-    fn down(&mut self, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+    /// The source does not deliver any more.
+    pub(super) fn down(&mut self, sink: &mut impl Sink<Stamped<FeedEvent>>) {
         if self.up {
             self.up = false;
             self.emit(FeedEvent::FeedDown(self.conn), sink);

@@ -2,6 +2,7 @@
 
 pub mod core_tx;
 pub mod http1;
+pub mod json;
 pub mod lake;
 pub mod ledger;
 pub mod record_mark;

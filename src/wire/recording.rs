@@ -166,3 +166,101 @@ fn read_all(input: &mut (impl Read + ?Sized), into: &mut [u8], offset: u64) -> R
     }
     Ok(Some(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stellar_xdr::{LedgerCloseMeta, LedgerCloseMetaBatch, Limits, WriteXdr};
+
+    /// Three empty ledgers.
+    fn ledgers() -> Vec<LedgerCloseMeta> {
+        let numbered = |seq| {
+            let LedgerCloseMeta::V0(mut meta) = LedgerCloseMeta::default() else { unreachable!() };
+            meta.ledger_header.header.ledger_seq = seq;
+            LedgerCloseMeta::V0(meta)
+        };
+        (7..10).map(numbered).collect()
+    }
+
+    fn xdr(value: &impl WriteXdr) -> Vec<u8> {
+        value.to_xdr(Limits::none()).unwrap()
+    }
+
+    fn batch() -> Vec<u8> {
+        let ledger_close_metas = ledgers().try_into().unwrap();
+        xdr(&LedgerCloseMetaBatch { start_sequence: 7, end_sequence: 9, ledger_close_metas })
+    }
+
+    fn marked() -> Vec<u8> {
+        let one = |ledger: &LedgerCloseMeta| {
+            let xdr = xdr(ledger);
+            let mark = LAST_FRAGMENT | u32::try_from(xdr.len()).unwrap();
+            [&mark.to_be_bytes()[..], &xdr].concat()
+        };
+        ledgers().iter().flat_map(one).collect()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 1).unwrap()
+    }
+
+    fn read(bytes: &[u8], max: usize) -> Result<Vec<Vec<u8>>, RecordingError> {
+        let mut recording = Recording::open(bytes, max)?;
+        let mut found = Vec::new();
+        while let Some(ledger) = recording.next_ledger()? {
+            found.push(ledger.to_vec());
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn both_kinds_are_recognised_plain_and_compressed() {
+        let expected: Vec<_> = ledgers().iter().map(xdr).collect();
+        for bytes in [marked(), zstd(&marked()), batch(), zstd(&batch())] {
+            assert_eq!(read(&bytes, 1 << 20).unwrap(), expected);
+        }
+        // Two files put one behind the other are one file to zstd.
+        let twice = [zstd(&marked()), zstd(&marked())].concat();
+        assert_eq!(read(&twice, 1 << 20).unwrap().len(), 6);
+    }
+
+    #[test]
+    fn a_recording_that_ends_too_early_says_where() {
+        let (marked, batch) = (marked(), batch());
+        let one = marked.len() / 3;
+        for end in 1..marked.len() {
+            match read(&marked[..end], 1 << 20) {
+                Ok(found) => assert_eq!(found.len() * one, end),
+                Err(RecordingError::Record(RecordError::Truncated { offset })) => {
+                    assert_eq!(offset, (end / one * one) as u64, "{end} bytes");
+                }
+                Err(other) => panic!("{end} bytes: {other}"),
+            }
+        }
+        for end in 4..batch.len() {
+            assert!(matches!(read(&batch[..end], 1 << 20), Err(RecordingError::Lake(_))), "{end} bytes");
+        }
+        let compressed = zstd(&marked);
+        for end in 4..compressed.len() {
+            let error = read(&compressed[..end], 1 << 20).unwrap_err();
+            assert!(matches!(error, RecordingError::Read { .. } | RecordingError::Record(_)), "{end} bytes: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_recording_or_too_long_is_named() {
+        assert!(matches!(read(b"", 100), Err(RecordingError::Empty)));
+        assert!(matches!(read(&zstd(b""), 100), Err(RecordingError::Empty)));
+        let error = read(b"#!/bin/sh\necho hello\n", 1 << 20).unwrap_err();
+        assert!(error.to_string().starts_with("not a LedgerCloseMetaBatch"), "{error}");
+        let trailing = [batch(), vec![0; 4]].concat();
+        assert!(matches!(read(&trailing, 1 << 20), Err(RecordingError::Lake(LakeError::TrailingBytes(4)))));
+        let length = ledgers().first().map(|ledger| xdr(ledger).len()).unwrap();
+        assert!(matches!(read(&marked(), length - 1), Err(RecordingError::Record(RecordError::Oversized { .. }))));
+        assert!(read(&marked(), length).is_ok());
+        assert!(matches!(read(&batch(), batch().len() - 1), Err(RecordingError::TooLarge { .. })));
+        // A few bytes that unpack to a gigabyte are not unpacked further than the bound.
+        let bomb = zstd(&vec![0; 1 << 26]);
+        assert!(matches!(read(&bomb, 1 << 20), Err(RecordingError::TooLarge { max: 1_048_576 })));
+    }
+}

@@ -4,9 +4,11 @@
 //! The key of the handshake comes from the caller. The masks of sent frames come from `tungstenite`, which asks the
 //! system for randomness, as the protocol wants it: what is sent differs from run to run in its masks only.
 
+mod boundary;
 mod handshake;
 mod memory;
 
+use boundary::Boundary;
 use handshake::Handshake;
 use memory::Memory;
 use std::io;
@@ -80,6 +82,9 @@ pub enum WebSocketError {
     /// There is no connection, or it has been closed.
     #[error("the WebSocket is not open")]
     NotOpen,
+    /// The connection ended inside the handshake or a message.
+    #[error("the connection ended inside a message")]
+    Truncated,
 }
 
 /// What came of some bytes.
@@ -109,7 +114,7 @@ pub struct WebSocketClient {
 enum State {
     Closed,
     Opening(Handshake),
-    Open(Box<WebSocketContext>),
+    Open(Box<WebSocketContext>, Boundary),
     Failed(WebSocketError),
 }
 
@@ -128,9 +133,18 @@ impl WebSocketClient {
     }
 
     /// The connection is gone.
-    pub fn closed(&mut self) {
+    ///
+    /// # Errors
+    /// If it ended inside the handshake or a message.
+    pub fn closed(&mut self) -> Result<(), WebSocketError> {
+        let inside = match &self.state {
+            State::Opening(handshake) => handshake.is_begun(),
+            State::Open(_, boundary) => boundary.is_inside_message(),
+            State::Closed | State::Failed(_) => false,
+        };
         self.output.clear();
         self.state = State::Closed;
+        if inside { Err(WebSocketError::Truncated) } else { Ok(()) }
     }
 
     /// Bytes that wait to be sent.
@@ -170,7 +184,7 @@ impl WebSocketClient {
     /// # Errors
     /// If the connection is not open, or too much waits already.
     pub fn send_text(&mut self, text: &str) -> Result<(), WebSocketError> {
-        let State::Open(context) = &mut self.state else { return Err(WebSocketError::NotOpen) };
+        let State::Open(context, _) = &mut self.state else { return Err(WebSocketError::NotOpen) };
         let mut nothing = &[][..];
         let mut memory = Memory { input: &mut nothing, output: &mut self.output, max_output: MAX_OUTPUT_BYTES };
         let max = self.endpoint.max_message_bytes;
@@ -193,30 +207,40 @@ impl WebSocketClient {
                     .max_write_buffer_size(MAX_OUTPUT_BYTES)
                     .max_message_size(Some(max))
                     .max_frame_size(Some(max));
-                self.state = State::Open(Box::new(WebSocketContext::new(Role::Client, Some(config))));
+                let context = Box::new(WebSocketContext::new(Role::Client, Some(config)));
+                self.state = State::Open(context, Boundary::default());
                 Ok(Next::Opened)
             }
-            State::Open(context) => {
+            State::Open(context, boundary) => {
+                let before = *input;
                 let mut memory = Memory { input, output: &mut self.output, max_output: MAX_OUTPUT_BYTES };
-                loop {
-                    match context.read(&mut memory) {
-                        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-                        Ok(message @ (Message::Text(_) | Message::Binary(_))) => {
-                            self.message = message;
-                            return Ok(Next::Message);
-                        }
-                        Ok(message @ Message::Close(_)) => {
-                            let _reply_may_wait = context.flush(&mut memory);
-                            self.message = message;
-                            return Ok(Next::Message);
-                        }
-                        Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                            return Ok(Next::Nothing);
-                        }
-                        Err(error) => return Err(translate(error, max)),
+                let read = read_message(context, &mut memory);
+                boundary.advance(&before[..before.len() - input.len()]);
+                match read {
+                    Ok(Some(message)) => {
+                        self.message = message;
+                        Ok(Next::Message)
                     }
+                    Ok(None) => Ok(Next::Nothing),
+                    Err(error) => Err(translate(error, max)),
                 }
             }
+        }
+    }
+}
+
+/// The next message that the caller is to see; `None` once the input is used up.
+fn read_message(context: &mut WebSocketContext, memory: &mut Memory<'_, '_>) -> Result<Option<Message>, Error> {
+    loop {
+        match context.read(memory) {
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            Ok(message @ Message::Close(_)) => {
+                context.flush(memory)?;
+                return Ok(Some(message));
+            }
+            Ok(message) => return Ok(Some(message)),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -31,6 +31,11 @@ impl Handshake {
         Self { accept: derive_accept_key(key.as_bytes()), head: Vec::new() }
     }
 
+    /// Whether a part of the answer has come.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.head.is_empty()
+    }
+
     /// Takes the answer from the front of `input`; true once it is whole and good. What follows it stays.
     pub(super) fn take(&mut self, input: &mut &[u8]) -> Result<bool, WebSocketError> {
         let before = self.head.len();

@@ -147,6 +147,25 @@ fn what_breaks_protocol_or_bounds_is_refused() {
 }
 
 #[test]
+fn a_connection_may_end_between_messages_only() {
+    let big = frame(&[b'x'; 150], Data::Text, true);
+    let parts =
+        [frame(b"a", Data::Text, false), bytes_of(Frame::ping(Bytes::new())), frame(b"b", Data::Continue, true)];
+    let handshake = answer(client().output());
+    let stream = [&handshake[..], &big, &parts.concat(), &frame(b"", Data::Text, true)].concat();
+    let ends = [0, handshake.len(), handshake.len() + big.len(), stream.len() - 2, stream.len()];
+    for end in 0..=stream.len() {
+        for piece in [end.max(1), 1] {
+            let mut client = client();
+            for piece in stream[..end].chunks(piece) {
+                read(&mut client, piece).unwrap();
+            }
+            assert_eq!(client.closed().is_ok(), ends.contains(&end), "the stream of {} ends at {end}", stream.len());
+        }
+    }
+}
+
+#[test]
 fn a_server_that_pings_and_never_reads_cannot_fill_the_memory() {
     let mut client = opened();
     let ping = bytes_of(Frame::ping(Bytes::from_static(&[0; 125])));

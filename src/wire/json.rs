@@ -1,0 +1,3 @@
+//! Messages in JSON.
+
+pub mod kraken;
