@@ -1,4 +1,5 @@
 //! One file a subcommand.
 
 pub mod conformance;
+pub mod engine;
 pub mod replay;

@@ -65,6 +65,12 @@ pub trait NetPort {
 
     /// True once if the stage wants `conn` closed and opened anew (a protocol error, a server that went silent).
     fn take_reset(&mut self, conn: ConnId) -> bool;
+
+    /// The wire time of what caused the bytes last put into an outbox, once, if the time from there to the socket is a
+    /// latency: `None` if they were held back on purpose, or sent again.
+    fn take_stamp(&mut self) -> Option<MonoNanos> {
+        None
+    }
 }
 
 /// Bytes on their way out of a stage: a buffer of fixed capacity.

@@ -2,3 +2,8 @@
 
 pub mod difference;
 pub mod funding;
+mod in_flight;
+mod stage;
+mod submission;
+
+pub use stage::{Execution, ExecutionConfig};
