@@ -1,2 +1,42 @@
 //! The command line.
-fn main() {}
+
+use clap::{Parser, Subcommand};
+use std::io::Write as _;
+use std::process::ExitCode;
+use stellar_connector::commands::{conformance, demo, replay};
+
+/// Makes markets on Stellar's decentralised exchange.
+#[derive(Debug, Parser)]
+#[command(name = "stellar-connector", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a market on a Stellar ledger in this process, among simulated traders; with a status page.
+    Demo(demo::DemoArgs),
+    /// Run recorded ledgers through feed and book, and print what each market did.
+    Replay(replay::Args),
+    /// Replay a standalone network's recording on the ledger of this program, and compare every result and change.
+    Conformance(conformance::ConformanceArgs),
+}
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let done: Result<bool, Box<dyn std::error::Error>> = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args, &mut out).map(|()| true).map_err(Into::into),
+        Command::Replay(args) => replay::run(&args, &mut out).map(|()| true).map_err(Into::into),
+        Command::Conformance(args) => conformance::conformance(&args, &mut out).map_err(Into::into),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Standard error may be gone as well; the exit code still tells.
+            let _written = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
