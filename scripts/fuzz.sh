@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs fuzz targets, with coverage to guide them, on a stable compiler: scripts/fuzz.sh [--for SECONDS] [TARGET…].
 #
-# It starts from fuzz/corpus/TARGET, if that is there, and from what it learned before, in target/fuzz/corpus/TARGET. What
-# it finds lies in fuzz/artifacts/TARGET; a find fails the run and says how to repeat it.
+# It starts from seeds that it makes of tests/recordings, in fuzz/corpus/TARGET, and keeps there what it learns. What it
+# finds lies in fuzz/artifacts/TARGET; a find fails the run and says how to repeat it.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -16,9 +16,9 @@ need c++=build-essential
 if [ $# -gt 0 ]; then
   targets=("$@")
 else
-  mapfile -t targets < <(find fuzz/fuzz_targets -name '*.rs' -printf '%f\n' | sed 's/\.rs$//' | sort)
+  mapfile -t targets < <(find fuzz/targets -name '*.rs' -printf '%f\n' | sed 's/\.rs$//' | sort)
 fi
-[ ${#targets[@]} -gt 0 ] || fail "there is no fuzz target in fuzz/fuzz_targets/"
+[ ${#targets[@]} -gt 0 ] || fail "there is no fuzz target in fuzz/targets/"
 
 # Coverage counters and compared values, as cargo-fuzz has them; its address sanitizer wants a nightly compiler, and in a
 # house without `unsafe` on its parsers finds little that a panic, an overflow check or a time-out does not.
@@ -30,13 +30,14 @@ flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccod
 RUSTFLAGS=$flags CARGO_TARGET_DIR=target/fuzz \
   cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --release --target "$host" --bins
 
+# The seeds' writer is built with the counters too, and needs nobody to read them.
+if ! [ -d fuzz/corpus ]; then (cd fuzz && "../target/fuzz/$host/release/make_seeds"); fi
+
 for target in "${targets[@]}"; do
-  corpus=("target/fuzz/corpus/$target")
-  mkdir -p "${corpus[0]}" "fuzz/artifacts/$target"
-  if [ -d "fuzz/corpus/$target" ]; then corpus+=("fuzz/corpus/$target"); fi
+  mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
   log=target/fuzz/$target.log
   status=0
-  "target/fuzz/$host/release/$target" "${corpus[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+  "target/fuzz/$host/release/$target" "fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="fuzz/artifacts/$target/" -print_final_stats=1 >"$log" 2>&1 || status=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   if [ "$status" -ne 0 ]; then
