@@ -315,6 +315,7 @@ fn when_the_operator_stops_it_no_offer_is_left_on_the_ledger() {
 fn once_warm_the_line_allocates_nothing_for_a_ledger_and_only_what_tungstenite_does_for_a_tick() {
     let mut simulation = Simulation::new(3);
     simulation.heard.sent.reserve(10_000);
+    simulation.heard.failed.reserve(10_000);
     simulation.run(60);
     let (sent, mut most_for_a_tick) = (simulation.heard.sent.len(), 0);
     for _ in 0..60 * SECOND_NS / STEP_NS {
