@@ -1,6 +1,8 @@
 //! The whole line and a sandbox in one thread, with virtual time: the same seed sends the same unsigned transactions, and
 //! once warm nothing between the bytes and the signed request allocates.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;

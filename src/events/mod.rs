@@ -22,4 +22,4 @@ pub use ledger::{
 pub use market::{BookEvent, Fill, LedgerClosed};
 pub use quotes::{MAX_QUOTES, QuoteList};
 pub use stage::{NetEvent, NetPort, Outbox, OutboxFull, Sink, Stage, Stamped};
-pub use time::{ConnId, MonoNanos, Now, UtcNanos};
+pub use time::{Clock, ConnId, MonoNanos, Now, UtcNanos};

@@ -45,3 +45,14 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct ConnId(pub u8);
+
+/// A source of time, held by whoever drives stages and sockets.
+pub trait Clock {
+    /// The moment, on both clocks.
+    fn now(&self) -> Now;
+
+    /// The moment on the monotonic clock alone, for stamps and deadlines.
+    fn mono(&self) -> MonoNanos {
+        self.now().mono
+    }
+}

@@ -1,19 +1,9 @@
 //! Where time is asked for. A driver holds a [`Clock`] and hands its [`Now`] to the stages; nobody else asks.
 
+pub use crate::events::Clock;
 use crate::events::{MonoNanos, Now, UtcNanos};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A source of time.
-pub trait Clock {
-    /// The moment, on both clocks.
-    fn now(&self) -> Now;
-
-    /// The moment on the monotonic clock alone, for stamps and deadlines.
-    fn mono(&self) -> MonoNanos {
-        self.now().mono
-    }
-}
 
 /// The machine's clocks: `CLOCK_MONOTONIC`, which is the same for all processes of a machine, so that stamps of two
 /// processes can be compared, and `CLOCK_REALTIME`. Neither is a system call where the kernel maps its time page.
