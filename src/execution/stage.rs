@@ -69,7 +69,7 @@ struct Picture {
     offers: Vec<OwnOfferView>,
 }
 
-/// See the [module](self).
+/// Stage 4: the newest intention of each market, and at most one transaction whose fate is unknown.
 #[derive(Debug)]
 pub struct Execution<S> {
     config: ExecutionConfig,

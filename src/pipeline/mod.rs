@@ -5,7 +5,7 @@
 //! * [`clock`]: where time is asked for, so that nobody else does.
 //! * [`machine`]: what this machine lets us have.
 //! * [`placement`]: which stage runs on which core, and why.
-//! * [`line`]: the stages of one account, fused: what one hands down, the next takes at once.
+//! * [`mod@line`]: the stages of one account, fused: what one hands down, the next takes at once.
 //! * [`run`]: the loop that turns a fused line on a thread of its own.
 //! * [`latency`]: histograms that a hot thread fills and another reads.
 //! * [`allocations`]: counts what a thread allocates, for the tests that promise none.

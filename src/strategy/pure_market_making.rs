@@ -57,7 +57,7 @@ impl PureMarketMakingConfig {
     }
 }
 
-/// See the [module](self).
+/// Quotes at fixed distances from a reference price, on both sides.
 #[derive(Clone, Debug)]
 pub struct PureMarketMaking {
     config: PureMarketMakingConfig,

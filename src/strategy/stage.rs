@@ -16,7 +16,7 @@ pub struct StrategyStageConfig {
     pub ledger_late_ns: u64,
 }
 
-/// See the [module](self).
+/// Runs strategies: keeps the reference prices, knows when quoting must stop, and says what changed.
 #[derive(Debug)]
 pub struct StrategyStage {
     config: StrategyStageConfig,
