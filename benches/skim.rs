@@ -57,7 +57,7 @@ fn compare(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     }
     let ratio = skimmed.as_secs_f64() / decoded.as_secs_f64();
     println!("{name}: {} bytes, skim {skimmed:?}, decode {decoded:?}", bytes.len());
-    println!("ratio: {name}, skim / decode = {ratio:.3} (goal: at most 0.050)");
+    println!("ratio: {name}, skim / decode = {ratio:.3} (aimed at: 0.050)");
 }
 
 /// How long it takes to make something, without the time to throw it away.
