@@ -27,11 +27,16 @@ flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1"
 # With --target the flags leave build scripts and derive macros alone.
+bins=()
+for target in "${targets[@]}"; do bins+=(--bin "$target"); done
 RUSTFLAGS=$flags CARGO_TARGET_DIR=target/fuzz \
-  cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --release --target "$host" --bins
+  cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --release --target "$host" "${bins[@]}"
 
-# The seeds' writer is built with the counters too, and needs nobody to read them.
-if ! [ -d fuzz/corpus ]; then (cd fuzz && "../target/fuzz/$host/release/make_seeds"); fi
+# The seeds' writer is no fuzz target: with the counters, but without the fuzzer that reads them, it does not link.
+if ! [ -d fuzz/corpus ]; then
+  root=$PWD
+  (cd fuzz && CARGO_TARGET_DIR="$root/target/fuzz-seeds" cargo run --quiet --locked --bin make_seeds)
+fi
 
 for target in "${targets[@]}"; do
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
