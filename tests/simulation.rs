@@ -3,259 +3,72 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use base64::Engine as _;
-use sha2::{Digest, Sha256};
-use std::sync::Arc;
-use stellar_connector::book::{BookConfig, BookLimits, BookStage};
-use stellar_connector::events::views::{ViewLimits, ViewsReader, views};
-use stellar_connector::events::{
-    BookEvent, ConnId, Control, ExecutionEvent, MonoNanos, NetEvent, Now, Stamped, SymbolId, TxOutcome, UtcNanos,
-};
-use stellar_connector::execution::{Execution, ExecutionConfig};
-use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
-use stellar_connector::pipeline::allocations::{CountingAllocator, allocations_on_this_thread};
+mod simulated;
+
+use simulated::{PRICE, SECOND_NS, START_S, Setup, Simulated, frame};
+use std::ops::{Deref, DerefMut};
+use stellar_connector::events::{Control, MonoNanos, NetEvent, Now, UtcNanos};
+use stellar_connector::pipeline::allocations::CountingAllocator;
 use stellar_connector::pipeline::clock::ManualClock;
-use stellar_connector::pipeline::latency::stage_latency;
-use stellar_connector::pipeline::line::{Line, LineLatencies, Observe};
-use stellar_connector::risk::{MarketLimits, RiskGate};
-use stellar_connector::sandbox::{EngineAccount, Submission, World, WorldConfig};
-use stellar_connector::signer::{LocalSigner, Signer};
-use stellar_connector::stellar::{
-    AccountIndex, LedgerSeq, MarketId, MarketTable, NetworkId, STANDALONE_PASSPHRASE, Stroops, TxHash,
-};
-use stellar_connector::strategy::{PureMarketMaking, PureMarketMakingConfig, StrategyStage, StrategyStageConfig};
-use tungstenite::handshake::derive_accept_key;
+use stellar_connector::sandbox::Activity;
+use stellar_connector::stellar::{AccountIndex, Stroops};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const SECOND_NS: u64 = 1_000_000_000;
 const STEP_NS: u64 = SECOND_NS / 20;
-const START_S: u64 = 1_700_100_000;
-const META: ConnId = ConnId(0);
-const PRICE: ConnId = ConnId(1);
-const CORE: ConnId = ConnId(2);
 
-type TheLine = Line<Feed, BookStage, StrategyStage, RiskGate, Execution<LocalSigner>, ManualClock>;
-
-/// What a run did.
-#[derive(Default)]
-struct Heard {
-    sent: Vec<TxHash>,
-    fills: u64,
-    applied: u64,
-    failed: Vec<(i32, Option<(u8, i32)>)>,
-}
-
-impl Observe for Heard {
-    fn book(&mut self, event: &Stamped<BookEvent>) {
-        match event.event {
-            BookEvent::Fill(_) => self.fills += 1,
-            BookEvent::OwnTransaction(own) if self.sent.contains(&own.hash) => match own.outcome {
-                TxOutcome::Success => self.applied += 1,
-                TxOutcome::Failed { code, operation } => self.failed.push((code, operation)),
-            },
-            _ => {}
-        }
-    }
-
-    fn execution(&mut self, event: &ExecutionEvent) {
-        if let ExecutionEvent::Submitted(submission) = event {
-            self.sent.push(submission.hash);
-        }
-    }
-}
-
+/// A line in a lively market, and time that passes when it is told to.
 struct Simulation {
-    world: World,
-    line: TheLine,
-    clock: ManualClock,
-    views: ViewsReader,
-    heard: Heard,
-    shaken: bool,
+    simulated: Simulated<ManualClock>,
     /// Allocations inside the line for the last ledger and the last tick.
     ledger_allocations: u64,
     tick_allocations: u64,
 }
 
-fn signer(seed: u64) -> LocalSigner {
-    LocalSigner::from_seed(&Sha256::digest(seed.to_be_bytes()).into())
+impl Deref for Simulation {
+    type Target = Simulated<ManualClock>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.simulated
+    }
 }
 
-fn line(seed: u64, world: &World, clock: &ManualClock) -> (TheLine, ViewsReader) {
-    let markets = Arc::new(MarketTable::new(world.markets()).unwrap());
-    let network = NetworkId::from_passphrase(STANDALONE_PASSPHRASE);
-    let limits = ViewLimits { markets: 1, accounts: 1, assets: 2, offers_per_account: 100 };
-    let (writer, reader) = views(limits);
-    let kraken = KrakenConfig {
-        host: "prices".into(),
-        path: "/v2".into(),
-        symbols: vec![(world.symbols()[0].clone(), SymbolId(0))],
-        max_message_bytes: 1 << 20,
-        silence_ns: 5 * SECOND_NS,
-        nonce: [7; 16],
-    };
-    let feed = FeedConfig {
-        network,
-        markets: Arc::clone(&markets),
-        accounts: vec![world.engine_account()],
-        sources: vec![SourceConfig::CoreMeta, SourceConfig::Kraken(kraken)],
-        limits: FeedLimits::default(),
-    };
-    let book = BookConfig {
-        source: META,
-        starts_whole_at: Some(LedgerSeq(2)),
-        limits: BookLimits { offers: 4096, levels_per_side: 1024, own_offers: 100 },
-        held_per_ledger: 256,
-    };
-    let maker = PureMarketMaking::new(PureMarketMakingConfig {
-        market: MarketId(0),
-        reference: SymbolId(0),
-        bid_spread_bp: 10.0,
-        ask_spread_bp: 10.0,
-        order_amount: Stroops(200 * 10_000_000),
-        order_levels: 2,
-        level_spread_bp: 10.0,
-        refresh_tolerance_bp: 2.0,
-    })
-    .unwrap();
-    let stage = StrategyStageConfig { reference_stale_ns: 5 * SECOND_NS, ledger_late_ns: 10 * SECOND_NS };
-    let gate = MarketLimits {
-        max_order_amount: Stroops(1_000 * 10_000_000),
-        max_side_amount: Stroops(5_000 * 10_000_000),
-        min_price: None,
-        max_price: None,
-    };
-    let execution = ExecutionConfig {
-        network,
-        markets,
-        account: AccountIndex(0),
-        connections: 1,
-        host: "core".into(),
-        fee_per_operation: 100,
-        validity_ledgers: 1,
-        answer_timeout_ns: 2 * SECOND_NS,
-        retry_ns: STEP_NS,
-        max_attempts: 10,
-        amount_tolerance_bp: 100,
-    };
-    let stages = (
-        Feed::new(&feed).unwrap(),
-        BookStage::new(book, writer),
-        StrategyStage::new(stage, vec![Box::new(maker)], 1),
-        RiskGate::new(vec![gate], true),
-        Execution::new(execution, signer(seed), reader.clone()),
-    );
-    let recorder = || stage_latency("simulated").0;
-    let latencies = LineLatencies {
-        feed: recorder(),
-        book: recorder(),
-        strategy: recorder(),
-        execution: recorder(),
-        tick_to_wire: recorder(),
-    };
-    (Line::new(stages, clock.clone(), latencies), reader)
+impl DerefMut for Simulation {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.simulated
+    }
 }
 
 impl Simulation {
     fn new(seed: u64) -> Self {
-        let account = signer(seed).public_key();
-        let account = EngineAccount::with_trustlines(account, move |hash| signer(seed).sign(&TxHash(*hash)));
-        let mut config = WorldConfig::new(seed, account);
-        config.founded_at_s = START_S - 3600;
-        let mut world = World::new(&config).unwrap();
-        let clock = ManualClock::new(Now { mono: MonoNanos(SECOND_NS), utc: UtcNanos(START_S * SECOND_NS) });
-        let (line, views) = line(seed, &world, &clock);
-        let founding = world.take_founding();
-        let mut simulation = Self {
-            world,
-            line,
-            clock,
-            views,
-            heard: Heard::default(),
-            shaken: false,
-            ledger_allocations: 0,
-            tick_allocations: 0,
+        let setup = Setup {
+            seed,
+            markets: 1,
+            activity: Activity::Lively,
+            lumens: Stroops(10_000 * 10_000_000),
+            levels: 2,
+            amount: Stroops(200 * 10_000_000),
+            stale_ns: 5 * SECOND_NS,
         };
-        for conn in [META, PRICE, CORE] {
-            simulation.net(NetEvent::Opened(conn));
-        }
-        founding.iter().for_each(|meta| simulation.ledger(meta));
-        simulation
-    }
-
-    fn now(&self) -> Now {
-        use stellar_connector::pipeline::clock::Clock as _;
-        self.clock.now()
-    }
-
-    fn net(&mut self, event: NetEvent<'_>) -> u64 {
-        let now = self.now();
-        let before = allocations_on_this_thread();
-        self.line.on_net(now, event, &mut self.heard);
-        let allocated = allocations_on_this_thread().since(before).count;
-        self.answer();
-        allocated
-    }
-
-    fn ledger(&mut self, meta: &[u8]) {
-        let mark = u32::try_from(meta.len()).unwrap() | 1 << 31;
-        let framed = [&mark.to_be_bytes(), meta].concat();
-        self.ledger_allocations = self.net(NetEvent::Bytes(META, &framed));
-    }
-
-    /// The other ends of the connections: the price server's handshake, and core's command port.
-    fn answer(&mut self) {
-        let asked = self.line.outbox(PRICE).waiting().to_vec();
-        self.line.outbox(PRICE).clear();
-        if !asked.is_empty() && !self.shaken {
-            self.shaken = true;
-            let text = String::from_utf8(asked).unwrap();
-            let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap().trim();
-            let accepted = derive_accept_key(key.as_bytes());
-            let response = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Accept: {accepted}\r\n\r\n"
-            );
-            self.net(NetEvent::Bytes(PRICE, response.as_bytes()));
-        }
-        let request = String::from_utf8(self.line.outbox(CORE).waiting().to_vec()).unwrap();
-        self.line.outbox(CORE).clear();
-        if let Some(rest) = request.strip_prefix("GET /tx?blob=") {
-            let blob = rest.split(' ').next().unwrap();
-            let blob = blob.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");
-            let envelope = base64::engine::general_purpose::STANDARD.decode(blob).unwrap();
-            let body = match self.world.submit(&envelope) {
-                Submission::Pending => r#"{"status": "PENDING"}"#,
-                Submission::Duplicate => r#"{"status": "DUPLICATE"}"#,
-                Submission::TryAgainLater => r#"{"status": "TRY_AGAIN_LATER"}"#,
-                Submission::Error(result) => panic!("refused: {result:?}"),
-                Submission::Malformed(why) => panic!("{why}"),
-            };
-            let response = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-            self.net(NetEvent::Bytes(CORE, response.as_bytes()));
-            self.net(NetEvent::Closed(CORE));
-            self.net(NetEvent::Opened(CORE));
-        }
+        let clock = ManualClock::new(Now { mono: MonoNanos(SECOND_NS), utc: UtcNanos(START_S * SECOND_NS) });
+        Self { simulated: Simulated::new(&setup, clock), ledger_allocations: 0, tick_allocations: 0 }
     }
 
     /// A step of virtual time: due ticks, due deadlines, and once a second a ledger.
     fn step(&mut self) {
         self.clock.advance(STEP_NS);
         let now = self.now();
-        if self.line.next_deadline().is_some_and(|at| at <= now.mono) {
-            self.line.on_time(now, &mut self.heard);
-            self.answer();
+        let simulated = &mut self.simulated;
+        if simulated.line.next_deadline().is_some_and(|at| at <= now.mono) {
+            simulated.line.on_time(now, &mut simulated.heard);
+            simulated.answer();
         }
-        while let Some(tick) = self.world.reference_tick(now.utc) {
-            let message = tick.message();
-            let length = u16::try_from(message.len()).unwrap();
-            let frame = [&[0x81, 126], &length.to_be_bytes()[..], message.as_bytes()].concat();
-            self.tick_allocations = self.net(NetEvent::Bytes(PRICE, &frame));
+        while let Some(tick) = simulated.world.reference_tick(now.utc) {
+            self.tick_allocations = simulated.net(NetEvent::Bytes(PRICE, &frame(&tick)));
         }
         if now.mono.0.is_multiple_of(SECOND_NS) {
-            let meta = self.world.close_ledger(now.utc.seconds()).unwrap();
-            self.ledger(&meta);
+            self.ledger_allocations = simulated.close_ledger();
         }
     }
 
@@ -271,7 +84,7 @@ fn the_same_seed_sends_the_same_unsigned_transactions() {
     let run = |seed| {
         let mut simulation = Simulation::new(seed);
         simulation.run(120);
-        simulation.heard
+        simulation.simulated.heard
     };
     let (first, again, other) = (run(1), run(1), run(2));
     assert!(first.sent.len() > 60, "{} transactions in 120 ledgers", first.sent.len());
@@ -304,7 +117,8 @@ fn when_the_operator_stops_it_no_offer_is_left_on_the_ledger() {
         simulation.run(30);
         assert!(!simulation.world.engine().offers.is_empty(), "seed {seed}: it quotes");
         let now = simulation.now();
-        simulation.line.on_control(now, Control::CancelAll, &mut simulation.heard);
+        let simulated = &mut simulation.simulated;
+        simulated.line.on_control(now, Control::CancelAll, &mut simulated.heard);
         simulation.answer();
         simulation.run(4);
         assert_eq!(simulation.world.engine().offers, [], "seed {seed}");
