@@ -279,10 +279,18 @@ impl<C: Clock + Clone> Simulated<C> {
         }
     }
 
-    /// The frame that tells a market's reference price, which becomes `mid`.
-    pub(crate) fn price_frame(&mut self, market: MarketId, mid: f64) -> Vec<u8> {
-        self.world.set_reference(market, mid);
-        let data = self.world.ticker(market, self.now().utc);
+    /// The frame in which Kraken tells a market's best bid and ask, a basis point around `mid`.
+    pub(crate) fn price_frame(&self, market: MarketId, mid: f64) -> Vec<u8> {
+        let symbol = &self.world.symbols()[usize::from(market.0)];
+        let (bid, ask) = (mid * (1.0 - 0.5e-4), mid * (1.0 + 0.5e-4));
+        let data = format!(
+            concat!(
+                r#"{{"symbol":"{}","bid":{:.6},"bid_qty":740.00000000,"ask":{:.6},"ask_qty":1361.44813783,"#,
+                r#""last":{:.6},"volume":997038.98383185,"vwap":{:.6},"low":{:.6},"high":{:.6},"change":-0.000170,"#,
+                r#""change_pct":-0.17,"trades":1234,"timestamp":"2026-10-01T12:34:56.123456Z"}}"#
+            ),
+            symbol, bid, ask, bid, mid, bid, ask,
+        );
         frame(&Tick { symbol: usize::from(market.0), data })
     }
 
