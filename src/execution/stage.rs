@@ -55,8 +55,6 @@ struct Intention {
     wire: MonoNanos,
     /// Whether it stands in the queue of markets to look at.
     queued: bool,
-    /// Whether it was held back since it came.
-    held: bool,
 }
 
 /// What the ledger says we have, as of the last closed ledger.
@@ -144,7 +142,7 @@ impl<S: Signer> Execution<S> {
             Decision::QuotesEnd(batch) => {
                 self.incoming = None;
                 self.enqueue(batch.market);
-                self.dispatch(now, sink);
+                self.dispatch(now, Some(batch.market), sink);
             }
             Decision::Halt(reason) => self.halt(reason),
             Decision::OwnTransaction(own) => self.on_own_transaction(own, sink),
@@ -158,7 +156,6 @@ impl<S: Signer> Execution<S> {
         intention.quotes.clear();
         intention.decided_on = batch.decided_on;
         intention.wire = wire;
-        intention.held = false;
     }
 
     /// The operator's halt empties every market, those that no strategy speaks for included.
@@ -214,7 +211,7 @@ impl<S: Signer> Execution<S> {
                 }
             }
         }
-        self.dispatch(now, sink);
+        self.dispatch(now, None, sink);
     }
 
     /// Copies what the ledger says we have; false if it cannot be read.
@@ -262,18 +259,16 @@ impl<S: Signer> Execution<S> {
         })
     }
 
-    /// Sends the next transaction, if the slot is free and there is something to change.
-    fn dispatch(&mut self, now: Now, sink: &mut impl Sink<ExecutionEvent>) {
+    /// Sends the next transaction, if the slot is free and there is something to change. `fresh` is the market whose
+    /// intention has come with this very event: whatever else is sent now was held back.
+    fn dispatch(&mut self, now: Now, fresh: Option<MarketId>, sink: &mut impl Sink<ExecutionEvent>) {
         let Some(closed) = self.closed else { return };
         if self.in_flight.is_some() || self.wait_for_ledger || self.picture.account.exists == 0 {
-            for market in &self.queue {
-                self.intentions[usize::from(market.0)].held = true;
-            }
             return;
         }
         while let Some(market) = self.queue.pop_front() {
             self.intentions[usize::from(market.0)].queued = false;
-            if self.build(market, closed, sink) {
+            if self.build(market, closed, fresh != Some(market), sink) {
                 self.send(now, sink);
                 return;
             }
@@ -281,12 +276,18 @@ impl<S: Signer> Execution<S> {
     }
 
     /// Signs the transaction that brings a market to what is wanted; false if it is there.
-    fn build(&mut self, market: MarketId, closed: LedgerClosed, sink: &mut impl Sink<ExecutionEvent>) -> bool {
+    fn build(
+        &mut self,
+        market: MarketId,
+        closed: LedgerClosed,
+        held: bool,
+        sink: &mut impl Sink<ExecutionEvent>,
+    ) -> bool {
         let funds = self.funds(market);
         let start = self.picture.offers.partition_point(|offer| offer.market < market.0);
         let count = self.picture.offers[start..].iter().take_while(|offer| offer.market == market.0).count();
         let standing = &self.picture.offers[start..start + count];
-        let intention = &mut self.intentions[usize::from(market.0)];
+        let intention = &self.intentions[usize::from(market.0)];
         let changes = self.difference.work_out(intention.quotes.as_slice(), standing, funds);
         if changes.is_empty() {
             if let Some(reason) = self.difference.withheld() {
@@ -322,11 +323,9 @@ impl<S: Signer> Execution<S> {
             decided_on: intention.decided_on,
             max_ledger: header.max_ledger,
             wire: intention.wire,
-            held: intention.held,
+            held,
         }));
-        self.stamp = (!intention.held).then_some(intention.wire);
-        // A later look at the same intention is not a tick's doing.
-        intention.held = true;
+        self.stamp = (!held).then_some(intention.wire);
         if let Some(reason) = self.difference.withheld() {
             sink.put(ExecutionEvent::Withheld(market, reason));
         }
