@@ -39,44 +39,50 @@ const QUOTED_MARKETS: u16 = 300;
 const SIGNATURES_GOAL: f64 = 1.0;
 /// The goal: a tick with all markets over a tick with one.
 const MARKETS_GOAL: f64 = 1.2;
-/// A step of the price that is quoted anew, and one that is not (the tolerance is 2 basis points).
+/// Prices go up and down by this factor, which is quoted anew: the tolerance is 2 basis points.
 const STEP: f64 = 1.0004;
-const STILL_STEP: f64 = 1.0001;
+/// No two prices are alike, lest the processor learn them: each is higher by a part of this.
+const JITTER: f64 = 0.0001;
 
-/// A line under measurement, and the frames that tell its prices.
+/// A line under measurement.
 struct Bench {
     simulated: Simulated<SystemClock>,
-    mids: Vec<f64>,
-    /// Whether a market's price was stepped up last.
-    up: Vec<bool>,
+    prices: Vec<Price>,
+    ticks: u64,
     /// Where a `read` would have put a frame.
     buffer: Vec<u8>,
 }
 
+/// A market's reference price.
+struct Price {
+    base: f64,
+    quoted: f64,
+    up: bool,
+}
+
 impl Bench {
-    /// A line that quotes all its markets.
-    fn new(markets: u16, levels: u8, amount: Stroops) -> Self {
-        let lumens = Stroops(1_000_000 * 10_000_000);
-        let activity = Activity::Still;
-        let setup = Setup { seed: 7, markets, activity, lumens, levels, amount, stale_ns: 3_600 * SECOND_NS };
+    /// A line that quotes all its markets, the first of them around `anchor`.
+    fn new(markets: u16, anchor: f64, levels: u8, amount: Stroops) -> Self {
+        let (lumens, activity) = (Stroops(1_000_000 * 10_000_000), Activity::Still);
+        let stale_ns = 3_600 * SECOND_NS;
+        let setup = Setup { seed: 7, markets, activity, anchor, lumens, levels, amount, stale_ns };
         let mut simulated = Simulated::new(&setup, SystemClock);
         simulated.heard.sent.reserve(1 << 16);
-        let mids = (0..markets).map(|market| simulated.world.reference_mid(MarketId(market))).collect();
-        let up = vec![false; usize::from(markets)];
-        let mut bench = Self { simulated, mids, up, buffer: vec![0; 4096] };
+        let bases = (0..markets).map(|market| simulated.world.reference_mid(MarketId(market)));
+        let prices = bases.map(|base| Price { base, quoted: base, up: false }).collect();
+        let mut bench = Self { simulated, prices, ticks: 0, buffer: vec![0; 4096] };
         for market in 0..markets {
-            bench.tick(market, 1.0);
+            bench.step(market);
         }
         bench.simulated.answer();
         bench.simulated.settle();
         bench
     }
 
-    /// Tells the line that a market's price is `factor` times where it stands; nanoseconds until the turn is over.
-    fn tick(&mut self, market: u16, factor: f64) -> f64 {
+    /// Tells the line a price; nanoseconds until the turn is over.
+    fn tick(&mut self, market: u16, price: f64) -> f64 {
         let simulated = &mut self.simulated;
-        let market_mid = self.mids[usize::from(market)] * if self.up[usize::from(market)] { STEP } else { 1.0 };
-        let frame = simulated.price_frame(MarketId(market), market_mid * factor);
+        let frame = simulated.price_frame(MarketId(market), price);
         self.buffer[..frame.len()].copy_from_slice(&frame);
         let event = NetEvent::Bytes(PRICE, black_box(&self.buffer[..frame.len()]));
         let started = Instant::now();
@@ -86,13 +92,21 @@ impl Bench {
         started.elapsed().as_secs_f64() * 1e9
     }
 
+    fn jitter(&mut self) -> f64 {
+        self.ticks += 1;
+        #[expect(clippy::cast_precision_loss, reason = "less than a thousand")]
+        let part = (self.ticks * 617 % 1_000) as f64 / 1_000.0;
+        1.0 + JITTER * part
+    }
+
     /// Moves a market's price so far that it is quoted anew.
     fn step(&mut self, market: u16) -> f64 {
-        let up = &mut self.up[usize::from(market)];
-        let factor = if *up { 1.0 / STEP } else { STEP };
-        let took = self.tick(market, factor);
-        self.up[usize::from(market)] ^= true;
-        took
+        let jitter = self.jitter();
+        let price = &mut self.prices[usize::from(market)];
+        price.up = !price.up;
+        price.quoted = price.base * if price.up { STEP } else { 1.0 } * jitter;
+        let quoted = price.quoted;
+        self.tick(market, quoted)
     }
 
     /// A tick that is quoted anew: the request stands in the outbox when the clock is stopped. Then it is applied.
@@ -110,7 +124,8 @@ impl Bench {
     /// A tick that changes nothing.
     fn still(&mut self, market: u16) -> f64 {
         let sent = self.simulated.heard.sent.len();
-        let took = self.tick(market, STILL_STEP);
+        let price = self.prices[usize::from(market)].quoted * self.jitter();
+        let took = self.tick(market, price);
         assert_eq!(self.simulated.heard.sent.len(), sent, "market {market} stays as it is");
         took
     }
@@ -141,7 +156,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> f64 {
 
 /// A tick from frame to signed request, beside stock signatures of 32 bytes.
 fn beside_signatures() {
-    let mut bench = Bench::new(1, 2, Stroops(200 * 10_000_000));
+    let mut bench = Bench::new(1, 0.103_721, 2, Stroops(200 * 10_000_000));
     let dalek = SigningKey::from_bytes(&[5; 32]);
     let aws = Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap();
     let mut message = [7; 32];
@@ -167,8 +182,8 @@ fn beside_signatures() {
 
 /// Ticks of all symbols in turn with a thousand markets, beside ticks with one.
 fn one_and_a_thousand() {
-    let amount = Stroops(10_000_000);
-    let (mut one, mut all) = (Bench::new(1, 1, amount), Bench::new(MARKETS, 1, amount));
+    let (anchor, amount) = (10.3721, Stroops(10_000_000));
+    let (mut one, mut all) = (Bench::new(1, anchor, 1, amount), Bench::new(MARKETS, anchor, 1, amount));
     let (mut of_one, mut of_all) = (Vec::new(), Vec::new());
     for _ in 0..STILL_ROUNDS {
         of_one.extend((0..MARKETS).map(|_| one.still(0)));

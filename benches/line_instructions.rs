@@ -20,7 +20,7 @@ use stellar_connector::sandbox::Activity;
 use stellar_connector::stellar::{MarketId, Stroops};
 
 /// Instructions for one tick that is quoted anew; a twentieth above what was counted when it was last looked at.
-const CEILING: u64 = 1_000_000;
+const CEILING: u64 = 356_000;
 
 type Warm = (Simulated<ManualClock>, Vec<u8>);
 
@@ -30,6 +30,7 @@ fn warm() -> Warm {
         seed: 7,
         markets: 1,
         activity: Activity::Still,
+        anchor: 0.103_721,
         lumens: Stroops(1_000_000 * 10_000_000),
         levels: 2,
         amount: Stroops(200 * 10_000_000),
@@ -38,12 +39,12 @@ fn warm() -> Warm {
     let clock = ManualClock::new(Now { mono: MonoNanos(SECOND_NS), utc: UtcNanos(START_S * SECOND_NS) });
     let mut simulated = Simulated::new(&setup, clock);
     let market = MarketId(0);
-    for mid in [0.1, 0.10004, 0.1] {
+    for mid in [0.103_721, 0.103_762, 0.103_721] {
         let frame = simulated.price_frame(market, mid);
         simulated.net(NetEvent::Bytes(PRICE, &frame));
         simulated.settle();
     }
-    let frame = simulated.price_frame(market, 0.10004);
+    let frame = simulated.price_frame(market, 0.103_762);
     simulated.heard.sent.reserve(1);
     assert!(simulated.line.outbox(CORE).waiting().is_empty());
     (simulated, frame)

@@ -46,6 +46,7 @@ impl Simulation {
             seed,
             markets: 1,
             activity: Activity::Lively,
+            anchor: 0.1,
             lumens: Stroops(10_000 * 10_000_000),
             levels: 2,
             amount: Stroops(200 * 10_000_000),

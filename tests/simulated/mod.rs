@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     /// Markets, each with a reference symbol and a strategy.
     pub(crate) markets: u16,
     pub(crate) activity: Activity,
+    /// The first market's reference price at the beginning.
+    pub(crate) anchor: f64,
     /// Lumens that the engine begins with.
     pub(crate) lumens: Stroops,
     /// Quotes a side.
@@ -101,6 +103,7 @@ fn world(setup: &Setup) -> World {
     config.founded_at_s = START_S - 3600;
     config.markets = usize::from(setup.markets);
     config.activity = setup.activity;
+    config.reference.anchor = setup.anchor;
     config.engine_lumens = setup.lumens;
     World::new(&config).unwrap()
 }
