@@ -191,7 +191,8 @@ fn one_and_a_thousand() {
     }
     compare("a tick that changes nothing", &of_one, &of_all);
 
-    (of_one.clear(), of_all.clear());
+    of_one.clear();
+    of_all.clear();
     for round in 0..QUOTED_ROUNDS {
         of_one.push(one.quoted(0));
         #[expect(clippy::cast_possible_truncation, reason = "less than the markets")]
@@ -200,8 +201,10 @@ fn one_and_a_thousand() {
     compare("a tick that is quoted anew", &of_one, &of_all);
 
     // A transaction is under way from here on, and by and by every market waits.
-    (one.step(0), all.step(0));
-    (of_one.clear(), of_all.clear());
+    one.step(0);
+    all.step(0);
+    of_one.clear();
+    of_all.clear();
     for _ in 0..STILL_ROUNDS {
         of_one.extend((0..MARKETS).map(|_| one.step(0)));
         of_all.extend((0..MARKETS).map(|market| all.step(market)));

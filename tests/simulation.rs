@@ -7,11 +7,11 @@ mod simulated;
 
 use simulated::{PRICE, SECOND_NS, START_S, Setup, Simulated, frame};
 use std::ops::{Deref, DerefMut};
-use stellar_connector::events::{Control, MonoNanos, NetEvent, Now, UtcNanos};
+use stellar_connector::events::{Control, MonoNanos, NetEvent, NetPort as _, Now, UtcNanos};
 use stellar_connector::pipeline::allocations::CountingAllocator;
 use stellar_connector::pipeline::clock::ManualClock;
 use stellar_connector::sandbox::Activity;
-use stellar_connector::stellar::{AccountIndex, Stroops};
+use stellar_connector::stellar::{AccountIndex, MarketId, Stroops};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -42,10 +42,14 @@ impl DerefMut for Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
+        Self::with(seed, Activity::Lively)
+    }
+
+    fn with(seed: u64, activity: Activity) -> Self {
         let setup = Setup {
             seed,
             markets: 1,
-            activity: Activity::Lively,
+            activity,
             anchor: 0.1,
             lumens: Stroops(10_000 * 10_000_000),
             levels: 2,
@@ -109,6 +113,26 @@ fn only_what_is_raced_fails() {
             );
         }
     }
+}
+
+#[test]
+fn what_a_tick_sends_at_once_is_its_latency_and_what_waited_for_a_transaction_is_not() {
+    let mut simulation = Simulation::with(1, Activity::Still);
+    let tick = |simulation: &mut Simulation, mid| {
+        let frame = simulation.price_frame(MarketId(0), mid);
+        simulation.net(NetEvent::Bytes(PRICE, &frame));
+        (simulation.heard.sent.len(), simulation.heard.held, simulation.line.execution.take_stamp())
+    };
+    let now = Some(simulation.now().mono);
+    assert_eq!(tick(&mut simulation, 0.1), (1, 0, now));
+    simulation.settle();
+    assert_eq!(tick(&mut simulation, 0.1001), (2, 0, now));
+    assert_eq!(tick(&mut simulation, 0.1002), (2, 0, None), "one transaction at a time");
+    simulation.close_ledger();
+    assert_eq!((simulation.heard.sent.len(), simulation.heard.held), (3, 1), "the ledger makes room");
+    assert_eq!(simulation.line.execution.take_stamp(), None);
+    simulation.settle();
+    assert_eq!(tick(&mut simulation, 0.1003), (4, 1, now));
 }
 
 #[test]

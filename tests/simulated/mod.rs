@@ -54,6 +54,8 @@ pub(crate) struct Setup {
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) sent: Vec<TxHash>,
+    /// How many of them had been held back.
+    pub(crate) held: u64,
     pub(crate) fills: u64,
     pub(crate) applied: u64,
     pub(crate) failed: Vec<(i32, Option<(u8, i32)>)>,
@@ -74,6 +76,7 @@ impl Observe for Heard {
     fn execution(&mut self, event: &ExecutionEvent) {
         if let ExecutionEvent::Submitted(submission) = event {
             self.sent.push(submission.hash);
+            self.held += u64::from(submission.held);
         }
     }
 }
