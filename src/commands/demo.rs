@@ -116,7 +116,8 @@ pub enum DemoError {
 }
 
 /// The key that the demo trades with. It has value on the demo's own ledger only.
-pub(super) fn demo_signer(seed: u64) -> LocalSigner {
+#[must_use]
+pub fn demo_signer(seed: u64) -> LocalSigner {
     let digest = Sha256::digest([b"stellar-connector demo account ".as_slice(), &seed.to_be_bytes()].concat());
     LocalSigner::from_seed(&digest.into())
 }
@@ -168,7 +169,10 @@ pub fn run(args: &DemoArgs, out: &mut impl Write) -> Result<(), DemoError> {
 }
 
 /// An engine that makes a market on the sandbox's first market.
-pub(super) fn parts(
+///
+/// # Errors
+/// If the placement does not fit this machine.
+pub fn parts(
     seed: u64,
     close_every: Duration,
     request: &PlanRequest,
