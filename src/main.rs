@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
 use std::process::ExitCode;
-use stellar_connector::commands::{conformance, demo, latency, replay};
+use stellar_connector::commands::{cancel_all, conformance, demo, latency, replay};
 use stellar_connector::pipeline::allocations::CountingAllocator;
 
 /// Counts what each thread allocates, so that `latency` can show that the hot ones do not.
@@ -28,6 +28,8 @@ enum Command {
     Replay(replay::Args),
     /// Replay a standalone network's recording on the ledger of this program, and compare every result and change.
     Conformance(conformance::ConformanceArgs),
+    /// Take down an account's offers: for an engine that has died, which writes what is needed to standard input.
+    CancelAll,
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Latency(args) => latency::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Replay(args) => replay::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Conformance(args) => conformance::conformance(&args, &mut out).map_err(Into::into),
+        Command::CancelAll => cancel_all::run(&mut std::io::stdin().lock(), &mut out).map_err(Into::into),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
