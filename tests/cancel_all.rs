@@ -6,6 +6,7 @@
 use serde_json::Value;
 use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -344,4 +345,48 @@ fn an_offer_on_any_other_pair_is_found_in_the_stream() {
     assert!(ended.success, "{}", ended.output);
     assert_eq!(ended.output.matches("was made meanwhile").count(), 1, "{}", ended.output);
     assert_eq!(ended.output.matches("has applied").count(), 1, "{}", ended.output);
+}
+
+/// Passes on the sandbox's stream to one reader, from this ledger on: what came before it was missed.
+fn stream_from(sandbox: &Sandbox, first: u32, folder: &Path) -> Endpoint {
+    use std::io::Read as _;
+    let path = folder.join("late.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut whole = UnixStream::connect(sandbox.meta_path()).unwrap();
+    thread::spawn(move || {
+        let (mut late, _) = listener.accept().unwrap();
+        for ledger in 2.. {
+            let mut mark = [0; 4];
+            // The sandbox stops when the test is over, and the reader when it has seen enough.
+            if whole.read_exact(&mut mark).is_err() {
+                return;
+            }
+            let mut record = vec![0; usize::try_from(u32::from_be_bytes(mark) & !(1 << 31)).unwrap()];
+            if whole.read_exact(&mut record).is_err() {
+                return;
+            }
+            if ledger >= first && late.write_all(&[&mark[..], &record].concat()).is_err() {
+                return;
+            }
+        }
+    });
+    Endpoint::Unix { path }
+}
+
+#[test]
+fn where_ledgers_were_missed_the_known_offers_go_and_success_is_not_claimed() {
+    let sandbox = start(200, MetaOutput::UnixSocket);
+    place(&sandbox, 3);
+    let mut handover = handed(&sandbox);
+    // What this makes is in the ledgers that are missed.
+    place(&sandbox, 1);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cancel-all-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    handover.meta = Some(stream_from(&sandbox, sandbox.engine().ledger.0 + 1, &folder));
+    let ended = run_handover(&handover);
+    assert!(!ended.success && ended.output.contains("were not seen may stand"), "{}", ended.output);
+    let left: Vec<_> = sandbox.engine().offers.iter().map(|offer| offer.id).collect();
+    assert_eq!(left.len(), 1, "{}", ended.output);
+    assert!(handover.offers.iter().all(|offer| offer.id != left[0]), "{}", ended.output);
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -405,3 +405,6 @@ impl<'o> CancelAll<'o> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

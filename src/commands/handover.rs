@@ -9,6 +9,7 @@ use crate::signer::{LocalSigner, SecretKeyError, Signer as _};
 use crate::stellar::{Asset, LedgerSeq, Market, OfferId, Price, SequenceNumber, Side};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -307,7 +308,8 @@ pub fn spawn(handover: &Handover) -> io::Result<ExitStatus> {
 pub fn spawn_program(program: &Path, handover: &Handover) -> io::Result<ExitStatus> {
     let json = handover.to_json().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let deadline = Instant::now() + WAIT;
-    let mut child = Command::new(program).arg("cancel-all").stdin(Stdio::piped()).spawn()?;
+    // In a process group of its own, so that an impatient Ctrl-C at the terminal does not end the cancelling.
+    let mut child = Command::new(program).arg("cancel-all").stdin(Stdio::piped()).process_group(0).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         // On a thread, since a process that does not read would hold up this one. Whether it could be written, the
         // process's end tells.
