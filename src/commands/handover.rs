@@ -3,10 +3,10 @@
 //! It goes as JSON through a pipe on standard input: a command line is read by every process of the machine, and a file
 //! outlives its purpose. Nothing in it is ever repeated in an error, since any part may hold the secret by mistake.
 
-use crate::events::views::OwnOfferView;
+use crate::events::views::{OwnOfferView, ViewsReader};
 use crate::net::Endpoint;
 use crate::signer::{LocalSigner, SecretKeyError, Signer as _};
-use crate::stellar::{Asset, LedgerSeq, Market, OfferId, Price, SequenceNumber, Side};
+use crate::stellar::{AccountIndex, Asset, LedgerSeq, Market, MarketTable, OfferId, Price, SequenceNumber, Side};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -40,7 +40,8 @@ pub struct Handover {
     /// stellar-core's metadata stream, [`Endpoint::Unix`] or [`Endpoint::Pipe`]. Without it nothing tells what became of
     /// a transaction.
     pub meta: Option<Endpoint>,
-    /// The sequence number that the account consumed last, as of `last_ledger`.
+    /// The sequence number that the account consumed last, as of `last_ledger`. The engine has signed at most the next
+    /// one beyond it.
     pub sequence: SequenceNumber,
     /// The last closed ledger that the engine has seen; `sequence` and `offers` are as of its end.
     pub last_ledger: LedgerSeq,
@@ -240,6 +241,24 @@ impl Handover {
         let mut json = Zeroizing::new(Vec::with_capacity(HEAD_BYTES + OFFER_BYTES * self.offers.len()));
         serde_json::to_writer(&mut *json, &written).map_err(|error| form(&error))?;
         Ok(json)
+    }
+
+    /// Takes what the views of a dead engine say of its account; `false`, and nothing is changed, if they were never
+    /// written or their writer died while it wrote. The stream then tells all, if it reaches back to `last_ledger`.
+    pub fn take_views(&mut self, views: &ViewsReader, account: AccountIndex, markets: &MarketTable) -> bool {
+        let read = views.read(|views| {
+            let offers = views.own_offers(account).filter_map(|offer| {
+                let market = markets.markets().get(usize::from(offer.market))?;
+                HandedOffer::from_view(&offer, market)
+            });
+            (views.header(), views.account(account), offers.collect::<Vec<_>>())
+        });
+        let Some((header, view, offers)) = read.filter(|(_, view, _)| view.exists == 1) else { return false };
+        self.sequence = SequenceNumber(view.sequence);
+        self.last_ledger = LedgerSeq(header.ledger);
+        self.base_fee = header.base_fee;
+        self.offers = offers;
+        true
     }
 
     /// The account whose offers these are.

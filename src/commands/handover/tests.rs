@@ -145,3 +145,25 @@ fn an_offer_of_the_views_sells_what_its_side_says() {
     assert_eq!(HandedOffer::from_view(&view(6, Side::Bid), &market), Some(given.offers[1]));
     assert_eq!(HandedOffer::from_view(&OwnOfferView::default(), &market), None);
 }
+
+#[test]
+fn what_the_views_say_is_taken_and_views_that_say_nothing_change_nothing() {
+    use crate::events::views::{AccountView, ViewLimits, ViewsHeader, views};
+    let given = handover();
+    let market = Market { base: given.offers[0].selling, quote: given.offers[0].buying };
+    let table = MarketTable::new(&[market]).unwrap();
+    let (mut writer, reader) = views(ViewLimits { markets: 1, accounts: 1, assets: 2, offers_per_account: 4 });
+    let mut taken = handover();
+    assert!(!taken.take_views(&reader, AccountIndex(0), &table));
+    assert_eq!((taken.sequence, taken.offers.len()), (given.sequence, 2));
+    let price = Price::new(7, 3).unwrap();
+    let bid = OwnOfferView::new(OfferId(6), MarketId(0), Side::Bid, price, crate::stellar::Stroops(1));
+    writer.publish(|views| {
+        views.header(&ViewsHeader { ledger: 40, base_fee: 200, ..Default::default() });
+        views.account(AccountIndex(0), &AccountView { exists: 1, sequence: 90, offers: 1, ..Default::default() });
+        views.own_offer(AccountIndex(0), 0, &bid);
+    });
+    assert!(taken.take_views(&reader, AccountIndex(0), &table));
+    assert_eq!((taken.sequence, taken.last_ledger, taken.base_fee), (SequenceNumber(90), LedgerSeq(40), 200));
+    assert_eq!(taken.offers, given.offers[1..]);
+}
