@@ -1,7 +1,11 @@
 //! One file a subcommand.
 
+pub mod cancel_all;
 pub mod conformance;
 pub mod demo;
 pub mod engine;
+pub mod flight;
+pub mod handover;
+pub mod latency;
 pub mod replay;
 pub mod tally;
