@@ -7,7 +7,7 @@ mod simulated;
 
 use simulated::{PRICE, SECOND_NS, START_S, Setup, Simulated, frame};
 use std::ops::{Deref, DerefMut};
-use stellar_connector::events::{Control, MonoNanos, NetEvent, NetPort as _, Now, UtcNanos};
+use stellar_connector::events::{Control, MonoNanos, NetEvent, Now, UtcNanos};
 use stellar_connector::pipeline::allocations::CountingAllocator;
 use stellar_connector::pipeline::clock::ManualClock;
 use stellar_connector::sandbox::Activity;
@@ -121,18 +121,17 @@ fn what_a_tick_sends_at_once_is_its_latency_and_what_waited_for_a_transaction_is
     let tick = |simulation: &mut Simulation, mid| {
         let frame = simulation.price_frame(MarketId(0), mid);
         simulation.net(NetEvent::Bytes(PRICE, &frame));
-        (simulation.heard.sent.len(), simulation.heard.held, simulation.line.execution.take_stamp())
+        (simulation.heard.sent.len(), simulation.heard.held, simulation.latencies())
     };
-    let now = Some(simulation.now().mono);
-    assert_eq!(tick(&mut simulation, 0.1), (1, 0, now));
+    assert_eq!(tick(&mut simulation, 0.1), (1, 0, 1));
     simulation.settle();
-    assert_eq!(tick(&mut simulation, 0.1001), (2, 0, now));
-    assert_eq!(tick(&mut simulation, 0.1002), (2, 0, None), "one transaction at a time");
+    assert_eq!(tick(&mut simulation, 0.1001), (2, 0, 2));
+    assert_eq!(tick(&mut simulation, 0.1002), (2, 0, 2), "one transaction at a time");
     simulation.close_ledger();
     assert_eq!((simulation.heard.sent.len(), simulation.heard.held), (3, 1), "the ledger makes room");
-    assert_eq!(simulation.line.execution.take_stamp(), None);
+    assert_eq!(simulation.latencies(), 2);
     simulation.settle();
-    assert_eq!(tick(&mut simulation, 0.1003), (4, 1, now));
+    assert_eq!(tick(&mut simulation, 0.1003), (4, 1, 3));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use stellar_connector::execution::{Execution, ExecutionConfig};
 use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
 use stellar_connector::pipeline::allocations::allocations_on_this_thread;
 use stellar_connector::pipeline::clock::Clock;
-use stellar_connector::pipeline::latency::stage_latency;
+use stellar_connector::pipeline::latency::{LatencyReader, stage_latency};
 use stellar_connector::pipeline::line::{Line, LineLatencies, Observe};
 use stellar_connector::risk::{MarketLimits, RiskGate};
 use stellar_connector::sandbox::{Activity, EngineAccount, Submission, Tick, World, WorldConfig};
@@ -56,6 +56,8 @@ pub(crate) struct Heard {
     pub(crate) sent: Vec<TxHash>,
     /// How many of them had been held back.
     pub(crate) held: u64,
+    /// Whether the fate of the last of them is open.
+    pub(crate) unresolved: bool,
     pub(crate) fills: u64,
     pub(crate) applied: u64,
     pub(crate) failed: Vec<(i32, Option<(u8, i32)>)>,
@@ -74,9 +76,14 @@ impl Observe for Heard {
     }
 
     fn execution(&mut self, event: &ExecutionEvent) {
-        if let ExecutionEvent::Submitted(submission) = event {
-            self.sent.push(submission.hash);
-            self.held += u64::from(submission.held);
+        match event {
+            ExecutionEvent::Submitted(submission) => {
+                self.sent.push(submission.hash);
+                self.held += u64::from(submission.held);
+                self.unresolved = true;
+            }
+            ExecutionEvent::Resolved(_) => self.unresolved = false,
+            ExecutionEvent::Answer(_) | ExecutionEvent::Withheld(..) => {}
         }
     }
 }
@@ -91,6 +98,7 @@ pub(crate) struct Simulated<C> {
     pub(crate) clock: C,
     pub(crate) views: ViewsReader,
     pub(crate) heard: Heard,
+    tick_to_wire: LatencyReader,
     shaken: bool,
 }
 
@@ -185,7 +193,7 @@ fn execution(
     Execution::new(config, signer(setup.seed), views)
 }
 
-fn line<C: Clock>(setup: &Setup, world: &World, clock: C) -> (TheLine<C>, ViewsReader) {
+fn line<C: Clock>(setup: &Setup, world: &World, clock: C) -> (TheLine<C>, ViewsReader, LatencyReader) {
     let markets = Arc::new(MarketTable::new(world.markets()).unwrap());
     let network = NetworkId::from_passphrase(STANDALONE_PASSPHRASE);
     let limits = ViewLimits {
@@ -209,23 +217,19 @@ fn line<C: Clock>(setup: &Setup, world: &World, clock: C) -> (TheLine<C>, ViewsR
         execution(setup, markets, network, reader.clone()),
     );
     let recorder = || stage_latency("simulated").0;
-    let latencies = LineLatencies {
-        feed: recorder(),
-        book: recorder(),
-        strategy: recorder(),
-        execution: recorder(),
-        tick_to_wire: recorder(),
-    };
-    (Line::new(stages, clock, latencies), reader)
+    let (tick_to_wire, latency_reader) = stage_latency("tick to wire");
+    let latencies =
+        LineLatencies { feed: recorder(), book: recorder(), strategy: recorder(), execution: recorder(), tick_to_wire };
+    (Line::new(stages, clock, latencies), reader, latency_reader)
 }
 
 impl<C: Clock + Clone> Simulated<C> {
     /// A line whose connections stand, and that has read the ledgers of the founding.
     pub(crate) fn new(setup: &Setup, clock: C) -> Self {
         let mut world = world(setup);
-        let (line, views) = line(setup, &world, clock.clone());
+        let (line, views, tick_to_wire) = line(setup, &world, clock.clone());
         let founding = world.take_founding();
-        let mut simulated = Self { world, line, clock, views, heard: Heard::default(), shaken: false };
+        let mut simulated = Self { world, line, clock, views, heard: Heard::default(), tick_to_wire, shaken: false };
         for conn in [META, PRICE, CORE] {
             simulated.net(NetEvent::Opened(conn));
         }
@@ -251,6 +255,15 @@ impl<C: Clock + Clone> Simulated<C> {
         let mark = u32::try_from(meta.len()).unwrap() | 1 << 31;
         let framed = [&mark.to_be_bytes(), meta].concat();
         self.net(NetEvent::Bytes(META, &framed))
+    }
+
+    /// Says that what waits has been written; how many latencies from tick to wire have been recorded in all.
+    pub(crate) fn latencies(&mut self) -> u64 {
+        let now = self.now();
+        self.line.on_written(now.mono);
+        self.line.exchange_latencies();
+        self.tick_to_wire.collect();
+        self.tick_to_wire.total().len()
     }
 
     /// Closes a ledger and lets the line read it.
@@ -300,11 +313,11 @@ impl<C: Clock + Clone> Simulated<C> {
         frame(&Tick { symbol: usize::from(market.0), data })
     }
 
-    /// Closes ledgers until everything that is wanted stands.
+    /// Closes ledgers until everything that is wanted stands: one after which nothing is sent.
     pub(crate) fn settle(&mut self) {
         for _ in 0..2 * self.world.markets().len() + 10 {
             self.close_ledger();
-            if self.line.execution.is_idle() {
+            if !self.heard.unresolved {
                 return;
             }
         }
