@@ -21,6 +21,7 @@ stages=(
   "build       20 the release build"
   "demo         5 the demo end to end: it quotes, it is filled, it stops when told"
   "replay       5 recorded ledgers, counted as they are known to be"
+  "latency      5 tick-to-wire is measured, and nothing allocates"
   "browser     10 the status page in headless Chromium"
   "instructions 15 instruction counts below their ceilings"
   "bench       15 benchmarks, and their ratios within their goals"
@@ -81,6 +82,12 @@ stage_replay() {
   need jq=jq
   stage_build
   scripts/replay_check.sh
+}
+
+stage_latency() {
+  need jq=jq
+  stage_build
+  scripts/latency_check.sh
 }
 
 stage_browser() {

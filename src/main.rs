@@ -3,7 +3,12 @@
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
 use std::process::ExitCode;
-use stellar_connector::commands::{conformance, demo, replay};
+use stellar_connector::commands::{conformance, demo, latency, replay};
+use stellar_connector::pipeline::allocations::CountingAllocator;
+
+/// Counts what each thread allocates, so that `latency` can show that the hot ones do not.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Makes markets on Stellar's decentralised exchange.
 #[derive(Debug, Parser)]
@@ -17,6 +22,8 @@ struct Cli {
 enum Command {
     /// Make a market on a Stellar ledger in this process, among simulated traders; with a status page.
     Demo(demo::DemoArgs),
+    /// Measure tick-to-wire on this machine, fused and split, beside stock Ed25519 signatures.
+    Latency(latency::LatencyArgs),
     /// Run recorded ledgers through feed and book, and print what each market did.
     Replay(replay::Args),
     /// Replay a standalone network's recording on the ledger of this program, and compare every result and change.
@@ -27,6 +34,7 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let done: Result<bool, Box<dyn std::error::Error>> = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args, &mut out).map(|()| true).map_err(Into::into),
+        Command::Latency(args) => latency::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Replay(args) => replay::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Conformance(args) => conformance::conformance(&args, &mut out).map_err(Into::into),
     };

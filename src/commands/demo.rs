@@ -116,7 +116,8 @@ pub enum DemoError {
 }
 
 /// The key that the demo trades with. It has value on the demo's own ledger only.
-fn demo_signer(seed: u64) -> LocalSigner {
+#[must_use]
+pub fn demo_signer(seed: u64) -> LocalSigner {
     let digest = Sha256::digest([b"stellar-connector demo account ".as_slice(), &seed.to_be_bytes()].concat());
     LocalSigner::from_seed(&digest.into())
 }
@@ -144,12 +145,16 @@ pub fn run(args: &DemoArgs, out: &mut impl Write) -> Result<(), DemoError> {
     health.loaded(Part::State);
     let observer = Observer::start(args.listen, status.clone(), health.clone(), Metrics::new(status.clone())?)?;
     let pulse = health.pulse("line");
-    let parts = parts(args, &sandbox)?;
+    let request = PlanRequest { spread: Spread::Auto, wait: None };
+    let parts = parts(args.seed, args.close_every, &request, &sandbox)?;
     let plan = parts.plan.to_string();
-    let engine = Engine::start(parts, move |now| {
-        if let Some(pulse) = &pulse {
-            pulse.beat(now);
-        }
+    let engine = Engine::start(parts, Vec::new(), move |_| {
+        let pulse = pulse.clone();
+        Box::new(move |now| {
+            if let Some(pulse) = &pulse {
+                pulse.beat(now);
+            }
+        })
     })?;
     let address = observer.address();
     writeln!(out, "status page   http://{address}/   (also /metrics, /latency, /health/ready)")?;
@@ -163,7 +168,16 @@ pub fn run(args: &DemoArgs, out: &mut impl Write) -> Result<(), DemoError> {
     summary.print(args, ended.offers.len(), out)
 }
 
-fn parts(args: &DemoArgs, sandbox: &Sandbox) -> Result<EngineParts, DemoError> {
+/// An engine that makes a market on the sandbox's first market.
+///
+/// # Errors
+/// If the placement does not fit this machine.
+pub fn parts(
+    seed: u64,
+    close_every: Duration,
+    request: &PlanRequest,
+    sandbox: &Sandbox,
+) -> Result<EngineParts, DemoError> {
     let markets = Arc::new(MarketTable::new(sandbox.markets())?);
     let network = NetworkId::from_passphrase(sandbox.network_passphrase());
     let symbols: Vec<_> = sandbox.symbols().iter().cloned().zip((0..).map(SymbolId)).collect();
@@ -191,7 +205,6 @@ fn parts(args: &DemoArgs, sandbox: &Sandbox) -> Result<EngineParts, DemoError> {
         ConnSettings::lasting(tcp(price)),
     ];
     connections.extend((0..CORE_CONNECTIONS).map(|_| ConnSettings::answers_once(tcp(core))));
-    let request = PlanRequest { spread: Spread::Fused, wait: None };
     Ok(EngineParts {
         feed: FeedConfig {
             network,
@@ -205,7 +218,7 @@ fn parts(args: &DemoArgs, sandbox: &Sandbox) -> Result<EngineParts, DemoError> {
                     symbols: symbols.clone(),
                     max_message_bytes: 1 << 20,
                     silence_ns: 5_000_000_000,
-                    nonce: Sha256::digest(args.seed.to_be_bytes())[..16].try_into().unwrap_or_default(),
+                    nonce: Sha256::digest(seed.to_be_bytes())[..16].try_into().unwrap_or_default(),
                 }),
             ],
             limits: FeedLimits::default(),
@@ -214,7 +227,7 @@ fn parts(args: &DemoArgs, sandbox: &Sandbox) -> Result<EngineParts, DemoError> {
         starts_whole_at: Some(LedgerSeq(2)),
         strategy: StrategyStageConfig {
             reference_stale_ns: 5_000_000_000,
-            ledger_late_ns: u64::try_from(args.close_every.as_nanos()).unwrap_or(u64::MAX).saturating_mul(10),
+            ledger_late_ns: u64::try_from(close_every.as_nanos()).unwrap_or(u64::MAX).saturating_mul(10),
         },
         strategies: vec![Box::new(strategy)],
         symbols: symbols.len(),
@@ -233,10 +246,10 @@ fn parts(args: &DemoArgs, sandbox: &Sandbox) -> Result<EngineParts, DemoError> {
             max_attempts: 10,
             amount_tolerance_bp: 100,
         },
-        signer: demo_signer(args.seed),
+        signer: demo_signer(seed),
         connections,
-        seed: args.seed,
-        plan: Plan::fit(&request, &Machine::look())?,
+        seed,
+        plan: Plan::fit(request, &Machine::look())?,
     })
 }
 
@@ -542,7 +555,7 @@ impl<'s> Show<'s> {
 
     fn feeds(&self, engine: &Engine) -> Vec<observe::Feed> {
         let names = ["core metadata", "reference price"];
-        let snapshots = engine.net.snapshots();
+        let snapshots = engine.net.iter().flat_map(crate::net::NetStats::snapshots);
         let feed = |(name, snapshot): (&str, crate::net::ConnSnapshot)| observe::Feed {
             name: name.to_owned(),
             endpoint: snapshot.endpoint.to_string(),

@@ -3,5 +3,7 @@
 pub mod conformance;
 pub mod demo;
 pub mod engine;
+pub mod flight;
+pub mod latency;
 pub mod replay;
 pub mod tally;

@@ -1,0 +1,107 @@
+//! Replays what a flight recorder has kept: the same inputs through the same stages, and the same unsigned transactions
+//! out.
+
+use super::engine::{EngineError, EngineParts, fused_line};
+use crate::events::{BookEvent, ConnId, ExecutionEvent, NetEvent, Stamped, Submission};
+use crate::pipeline::clock::ManualClock;
+use crate::pipeline::flight::{FlightEntry, FlightInput, FlightLog, Replayed};
+use crate::pipeline::line::Observe;
+use crate::pipeline::placement::StageName;
+use crate::signer::Signer;
+use crate::stellar::{AccountId, TxHash};
+
+/// Stands for the key in a replay: it has the account's public key, and makes no signature.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSigner(pub AccountId);
+
+impl Signer for NoSigner {
+    fn public_key(&self) -> AccountId {
+        self.0
+    }
+
+    fn sign(&mut self, _hash: &TxHash) -> [u8; 64] {
+        [0; 64]
+    }
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default)]
+pub struct Flown {
+    /// The transactions that were sent, in order.
+    pub submissions: Vec<Submission>,
+    /// Ledgers that closed.
+    pub ledgers: u64,
+    /// Inputs replayed.
+    pub inputs: u64,
+    /// Inputs that the recorder had no room for, or that were lost at a file's end: what follows may differ.
+    pub missing: u64,
+}
+
+impl Observe for Flown {
+    fn book(&mut self, event: &Stamped<BookEvent>) {
+        self.ledgers += u64::from(matches!(event.event, BookEvent::LedgerClosed(_)));
+    }
+
+    fn execution(&mut self, event: &ExecutionEvent) {
+        if let ExecutionEvent::Submitted(submission) = event {
+            self.submissions.push(*submission);
+        }
+    }
+}
+
+/// Takes a record through the line that `parts` make. A record of a line that was split is replayed fused, in the order
+/// in which it was written.
+///
+/// # Errors
+/// If the parts make no line.
+pub fn replay(log: &FlightLog, parts: EngineParts, account: AccountId) -> Result<Flown, EngineError> {
+    let feeds = u8::try_from(parts.feed.sources.len()).unwrap_or(u8::MAX);
+    let clock = ManualClock::default();
+    let (mut line, _views) = fused_line(parts.with_signer(NoSigner(account)), clock.clone())?;
+    let mut flown = Flown::default();
+    for replayed in log.records() {
+        let FlightEntry { stage, now, input } = match replayed {
+            Replayed::Entry(entry) => entry,
+            Replayed::Gap { records, .. } => {
+                flown.missing += records;
+                continue;
+            }
+            Replayed::CutTail { .. } => {
+                flown.missing += 1;
+                continue;
+            }
+        };
+        flown.inputs += 1;
+        if now.mono >= clock_mono(&clock) {
+            clock.set(now);
+        }
+        match input {
+            FlightInput::Net(event) if stage == StageName::Execution => {
+                line.on_net(now, shift(event, feeds), &mut flown)
+            }
+            FlightInput::Net(event) => line.on_net(now, event, &mut flown),
+            FlightInput::Time => line.on_time(now, &mut flown),
+            FlightInput::Control(control) => line.on_control(now, control, &mut flown),
+        }
+        for conn in (0..line.connections()).map(ConnId) {
+            line.outbox(conn).clear();
+            line.take_reset(conn);
+        }
+    }
+    Ok(flown)
+}
+
+fn clock_mono(clock: &ManualClock) -> crate::events::MonoNanos {
+    use crate::events::Clock as _;
+    clock.mono()
+}
+
+/// Execution's own connections stand behind the feed's in a fused line.
+fn shift(event: NetEvent<'_>, by: u8) -> NetEvent<'_> {
+    let of = |conn: ConnId| ConnId(conn.0.saturating_add(by));
+    match event {
+        NetEvent::Opened(conn) => NetEvent::Opened(of(conn)),
+        NetEvent::Bytes(conn, bytes) => NetEvent::Bytes(of(conn), bytes),
+        NetEvent::Closed(conn) => NetEvent::Closed(of(conn)),
+    }
+}
