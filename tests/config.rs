@@ -142,7 +142,7 @@ fn a_bad_line_is_refused_by_its_number_and_in_words() {
         ("trading_enabled", "trade_enabled = true", "unknown key trade_enabled: did you mean trading_enabled?"),
         ("meta_stream", "meta_steam = \"unix:/run/meta\"", "did you mean meta_stream?"),
         ("[execution]", "[exection]", "unknown key exection: did you mean execution?"),
-        ("order_levels", "max_side_amount = 3", "max_side_amount belongs in [market.limits]"),
+        ("order_levels", "max_side_amount = 3", "did you mean max_side_amount? It belongs in [market.limits]"),
         ("network", "network = \"MAINET\"", "'MAINET' is no network: write MAINNET"),
         ("network", "network = 5", "network is a whole number, a string in quotes is wanted"),
         ("network", "network = \"", "is not TOML"),

@@ -2,8 +2,10 @@
 
 pub mod conformance;
 pub mod demo;
+pub mod desk;
 pub mod engine;
 pub mod flight;
 pub mod latency;
 pub mod replay;
+pub mod run;
 pub mod tally;

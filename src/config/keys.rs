@@ -346,18 +346,20 @@ pub(super) fn variables() -> impl Iterator<Item = &'static str> {
     SECTIONS.iter().flat_map(|section| section.keys).flat_map(|key| key.variables.iter().copied())
 }
 
-/// What to tell someone who wrote a key that is none: where it belongs, or which is nearest.
+/// What to tell someone who wrote a key that is none: the nearest of its section, unless one of another section is nearer.
 pub(super) fn hint(section: &Section, unknown: &str) -> String {
-    let elsewhere = SECTIONS.iter().find(|other| other.keys.iter().any(|key| key.name == unknown));
-    if let Some(other) = elsewhere {
-        return match other.path {
-            "" => format!("{unknown} belongs at the top, before the first [section]"),
-            path => format!("{unknown} belongs in [{path}]"),
-        };
+    let likeness = |name: &str| strsim::jaro_winkler(name, unknown);
+    let own = section.keys.iter().map(|key| key.name).chain(section.children().map(|(name, _)| name));
+    let nearest = own.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let (alike, nearest) = nearest.unwrap_or((0.0, "another"));
+    let all =
+        SECTIONS.iter().flat_map(|other| other.keys.iter().map(move |key| (likeness(key.name), key.name, other.path)));
+    let elsewhere = all.filter(|(other_alike, ..)| *other_alike > alike.max(0.9)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match elsewhere {
+        Some((_, name, "")) => format!("did you mean {name}? It belongs at the top, before the first [section]"),
+        Some((_, name, path)) => format!("did you mean {name}? It belongs in [{path}]"),
+        None => format!("did you mean {nearest}?"),
     }
-    let names = section.keys.iter().map(|key| key.name).chain(section.children().map(|(name, _)| name));
-    let nearest = names.max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
-    format!("did you mean {}?", nearest.unwrap_or("another"))
 }
 
 /// The longest line of a comment in the example, bytes.
@@ -433,7 +435,14 @@ mod tests {
         assert_eq!(hint(section("core"), "meta_steam"), "did you mean meta_stream?");
         assert_eq!(hint(section(""), "netwrok"), "did you mean network?");
         assert_eq!(hint(section(""), "markets"), "did you mean market?");
-        assert_eq!(hint(section("market"), "order_levels"), "order_levels belongs in [market.strategy]");
-        assert_eq!(hint(section("core"), "network"), "network belongs at the top, before the first [section]");
+        assert_eq!(
+            hint(section("market"), "order_levels"),
+            "did you mean order_levels? It belongs in [market.strategy]"
+        );
+        assert_eq!(
+            hint(section("core"), "network"),
+            "did you mean network? It belongs at the top, before the first [section]"
+        );
+        assert_eq!(hint(section(""), "fee_per_operaton"), "did you mean fee_per_operation? It belongs in [execution]");
     }
 }
