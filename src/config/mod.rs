@@ -1,1 +1,160 @@
 //! One typed configuration from file, environment and mounted secrets.
+//!
+//! [`Config::load`] reads all of it before anything starts. What it gives is valid: ranges are checked, endpoints and
+//! prices parsed, no market is named twice, the key can sign. Whoever has a [`Config`] trusts it.
+//!
+//! An unknown key is refused, never ignored; each refusal says where and what ([`ConfigError`]). A setting that would do
+//! nothing does not exist. A variable of the environment goes before the file. Every key is documented in one table, of
+//! which [`example`] is the printed form.
+
+mod failure;
+mod key_file;
+mod keys;
+mod read;
+mod source;
+mod values;
+
+pub use failure::{ConfigError, Place, Problem};
+pub use keys::example;
+pub use source::Environment;
+pub use values::{HttpAddress, WebSocketUrl, parse_duration};
+
+use crate::net::{Endpoint, Roots};
+use crate::pipeline::placement::PlanRequest;
+use crate::signer::LocalSigner;
+use crate::stellar::{LedgerSeq, Price, Stroops};
+use core::time::Duration;
+use std::net::SocketAddr;
+
+/// All that a running engine is told.
+#[derive(Debug)]
+pub struct Config {
+    /// The network's passphrase.
+    pub network_passphrase: String,
+    /// Whether quotes may reach the ledger.
+    pub trading_enabled: bool,
+    /// The first ledger of a network of one's own; `None` where ledgers were before the stream.
+    pub starts_whole_at: Option<LedgerSeq>,
+    /// The stellar-core.
+    pub core: Core,
+    /// The reference price.
+    pub reference: Reference,
+    /// Signs for the account that trades.
+    pub signer: LocalSigner,
+    /// Offers that the books hold together, at least 1.
+    pub max_offers: usize,
+    /// Transactions.
+    pub execution: Execution,
+    /// Which cores.
+    pub placement: PlanRequest,
+    /// Where status page, metrics and probes listen.
+    pub listen: SocketAddr,
+    /// The log.
+    pub log: Log,
+    /// The markets, at least one, none twice.
+    pub markets: Vec<Market>,
+}
+
+/// The stellar-core that ledgers are read from and transactions are sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// Its stream of ledgers.
+    pub meta_stream: Endpoint,
+    /// Its command port.
+    pub http: HttpAddress,
+    /// Connections to the command port, 1 to 16.
+    pub connections: u8,
+    /// Quoting stops when no ledger has come for so long.
+    pub late_after: Duration,
+}
+
+/// Where reference prices come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The server.
+    pub url: WebSocketUrl,
+    /// Whom to trust, if it goes through TLS.
+    pub roots: Roots,
+    /// An older price is not used.
+    pub stale_after: Duration,
+    /// A connection that was silent for so long is opened anew.
+    pub silent_after: Duration,
+}
+
+/// How transactions are made and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// The most that is offered for an operation, stroops.
+    pub fee_per_operation: u32,
+    /// In how many ledgers a transaction may apply, at least 1.
+    pub validity_ledgers: u32,
+    /// How long an answer is waited for.
+    pub answer_timeout: Duration,
+    /// When the same bytes are sent again.
+    pub retry_after: Duration,
+    /// How often the same bytes are sent at most, at least 1.
+    pub max_attempts: u32,
+    /// By how much an amount may differ, basis points.
+    pub amount_tolerance_bp: u32,
+}
+
+/// The log, on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// What is told, and what is worse than that.
+    pub level: tracing::Level,
+    /// How.
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line, for machines.
+    Json,
+}
+
+/// A market, and what is done there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Market {
+    /// Its assets.
+    pub assets: crate::stellar::Market,
+    /// The symbol of its price at the reference.
+    pub reference: String,
+    /// What is quoted.
+    pub strategy: PureMarketMaking,
+    /// What no quote may pass.
+    pub limits: Limits,
+}
+
+/// Quotes around the reference's middle, on both sides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PureMarketMaking {
+    /// From the middle to the first bid, basis points, more than 0; that of the last level is less than 10,000.
+    pub bid_spread_bp: f64,
+    /// From the middle to the first ask, basis points, more than 0.
+    pub ask_spread_bp: f64,
+    /// Base a quote, more than 0.
+    pub order_amount: Stroops,
+    /// Quotes a side, 1 to 16.
+    pub order_levels: u8,
+    /// From level to level, basis points, at least 0.
+    pub level_spread_bp: f64,
+    /// How far the middle moves before quotes follow, basis points, at least 0.
+    pub refresh_tolerance_bp: f64,
+}
+
+/// What no quote may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most base of a quote.
+    pub max_order_amount: Stroops,
+    /// The most base of a side.
+    pub max_side_amount: Stroops,
+    /// The lowest price.
+    pub min_price: Option<Price>,
+    /// The highest price.
+    pub max_price: Option<Price>,
+}

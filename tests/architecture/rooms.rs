@@ -30,7 +30,8 @@ const ROOMS: &[(&str, Knows)] = &[
     ("net", Only(&["stellar", "events"])),
     ("pipeline", Only(&["stellar", "events", "net"])),
     // What stands beside the line.
-    ("config", Only(&["stellar", "events", "pipeline"])),
+    // Configuration gives out endpoints, and a signer instead of a secret.
+    ("config", Only(&["stellar", "events", "pipeline", "net", "signer"])),
     ("observe", Only(&["stellar", "events", "pipeline"])),
     ("sandbox", Only(&["stellar", "events", "wire", "net", "signer", "pipeline"])),
     ("commands", All),

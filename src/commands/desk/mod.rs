@@ -1,0 +1,450 @@
+//! What stands beside a running engine, whoever started it: hears what it tells, adds up, publishes the status page, and
+//! takes the quotes down at the end.
+
+mod parts;
+mod status;
+
+pub use parts::engine_parts;
+
+use super::engine::{Engine, EngineError, EngineParts};
+use super::tally::{MarketTally, TransactionTally};
+use crate::config::Config;
+use crate::events::{BookEvent, ConnId, Control, FeedFault, LedgerClosed, ReferencePrice, SymbolId};
+use crate::observe::{
+    self, Health, HealthHandle, Metrics, MetricsError, ObserveError, Observer, Part, StageDeadline, StatusHandle,
+};
+use crate::pipeline::clock::{Clock, SystemClock};
+use crate::pipeline::latency::{LatencyReader, Percentiles};
+use crate::pipeline::machine::Machine;
+use crate::pipeline::placement::{HotThread, Plan, PlanError, StageName};
+use crate::pipeline::run::Observation;
+use crate::signer::Signer;
+use crate::stellar::{AccountIndex, Asset, LedgerSeq, MarketId, MarketTable, MarketTableError, Stroops};
+use crate::strategy::PureMarketMakingError;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the end waits for the quotes to be gone.
+const CANCEL_WITHIN: Duration = Duration::from_secs(20);
+/// How long the engine has to hear that it is to cancel, before what it shows is taken for the end.
+const HEARD_WITHIN: Duration = Duration::from_millis(250);
+/// Between two looks at what the engine tells.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Between two publications of the status.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// How long a hot thread may take between two turns, nanoseconds.
+const TURN_WITHIN_NS: u64 = 5_000_000_000;
+
+/// Why a desk does not open, or closes badly.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The status page.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The markets.
+    #[error(transparent)]
+    Markets(#[from] MarketTableError),
+    /// The strategy's parameters.
+    #[error(transparent)]
+    Strategy(#[from] PureMarketMakingError),
+    /// The placement.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Signals cannot be caught.
+    #[error("cannot catch SIGINT and SIGTERM: {0}")]
+    Signal(std::io::Error),
+    /// Standard output is gone.
+    #[error("cannot print: {0}")]
+    Print(#[from] std::io::Error),
+    /// The quotes did not go.
+    #[error("{offers} quotes still stand {seconds} s after they were to be cancelled")]
+    QuotesRemain {
+        /// How many.
+        offers: usize,
+        /// After how long.
+        seconds: u64,
+    },
+}
+
+/// Who started the engine, and what as.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion {
+    /// The command's name.
+    pub mode: &'static str,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Whether the run can be repeated by it.
+    pub repeatable: bool,
+}
+
+/// What whoever runs the desk may want to tell people.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// A ledger closed.
+    Ledger(LedgerClosed),
+    /// We traded.
+    Fill(&'a observe::Fill),
+    /// The books can be trusted, or no longer.
+    Whole(bool),
+    /// A source said something wrong.
+    Fault(ConnId, FeedFault),
+    /// The quotes are being cancelled.
+    Cancelling,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// From the read that completed a message to the write that sent a transaction, nanoseconds.
+    pub tick_to_wire_ns: Percentiles,
+    /// Quotes that still stood.
+    pub offers: usize,
+}
+
+impl Ended {
+    /// Whether the quotes are gone, of which the ledger may know more than the engine did.
+    ///
+    /// # Errors
+    /// If some stand.
+    pub fn quotes_gone(&self, on_ledger: usize) -> Result<(), DeskError> {
+        match self.offers.max(on_ledger) {
+            0 => Ok(()),
+            offers => Err(DeskError::QuotesRemain { offers, seconds: CANCEL_WITHIN.as_secs() }),
+        }
+    }
+}
+
+/// A market, as the desk keeps it.
+#[derive(Debug)]
+pub struct DeskMarket {
+    /// Unique: `XLM/USDC`, with issuers where codes do not suffice.
+    pub name: String,
+    /// The base asset's name.
+    pub base: String,
+    /// The quote asset's name.
+    pub quote: String,
+    /// What it has come to.
+    pub tally: MarketTally,
+    symbol: SymbolId,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Desk {
+    occasion: Occasion,
+    /// Where the engine runs.
+    pub plan: Plan,
+    network: String,
+    account: String,
+    table: MarketTable,
+    asset_names: Vec<String>,
+    status: StatusHandle,
+    health: HealthHandle,
+    observer: Observer,
+    started: Instant,
+    /// The markets, in the order of their ids.
+    pub markets: Vec<DeskMarket>,
+    /// The account's transactions.
+    pub transactions: TransactionTally,
+    /// Ledgers closed.
+    pub ledgers: u64,
+    quoted_ledgers: u64,
+    /// Ledgers closed since the engine first quoted.
+    quotable_ledgers: u64,
+    fills: observe::Recent<observe::Fill>,
+    recent: observe::Recent<observe::ClosedLedger>,
+    last: Option<LedgerClosed>,
+    last_seen: Option<Instant>,
+    references: Vec<Option<ReferencePrice>>,
+    faults: BTreeMap<(u8, &'static str), u64>,
+    own_in_ledger: u32,
+    whole: bool,
+    cancelling: Option<Instant>,
+}
+
+/// Becomes true when the process is told to end, by SIGINT (Ctrl-C) or SIGTERM.
+///
+/// # Errors
+/// If they cannot be caught.
+pub fn told_to_end() -> Result<Arc<AtomicBool>, DeskError> {
+    let told = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&told)).map_err(DeskError::Signal)?;
+    }
+    Ok(told)
+}
+
+impl Desk {
+    /// Opens a desk and starts its engine: from here on the status page is served, and ledgers are followed.
+    ///
+    /// # Errors
+    /// If the placement does not fit this machine, the page's address cannot be had, or the engine does not start.
+    pub fn open(config: Config, occasion: Occasion) -> Result<(Self, Engine), DeskError> {
+        let plan = Plan::fit(&config.placement, &Machine::look())?;
+        let desk = Self::for_engine(&config, plan.clone(), occasion)?;
+        let engine = desk.start_engine(engine_parts(config, plan, occasion.seed)?)?;
+        Ok((desk, engine))
+    }
+
+    fn for_engine(config: &Config, plan: Plan, occasion: Occasion) -> Result<Self, DeskError> {
+        let table = parts::table(config)?;
+        let symbols = parts::symbols(config);
+        let asset_names = asset_names(&table);
+        let status = StatusHandle::new();
+        let deadline = |thread| StageDeadline { stage: pulse_name(thread), deadline_ns: TURN_WITHIN_NS };
+        let deadlines: Vec<_> = plan.threads.iter().map(deadline).collect();
+        let health = Health::new(&deadlines, || SystemClock.mono(), status.clone());
+        [Part::Configuration, Part::Keys, Part::State].into_iter().for_each(|part| health.loaded(part));
+        let metrics = Metrics::new(status.clone())?;
+        let observer = Observer::start(config.listen, status.clone(), health.clone(), metrics)?;
+        let name =
+            |asset: &Asset| table.asset(asset).map_or_else(String::new, |at| asset_names[usize::from(at.0)].clone());
+        let market = |market: &crate::config::Market| {
+            let (base, quote) = (name(&market.assets.base), name(&market.assets.quote));
+            let name = format!("{base}/{quote}");
+            DeskMarket { tally: MarketTally::new(&name), name, base, quote, symbol: parts::symbol_of(market, &symbols) }
+        };
+        Ok(Self {
+            occasion,
+            plan,
+            network: config.network_passphrase.clone(),
+            account: config.signer.public_key().to_string(),
+            markets: config.markets.iter().map(market).collect(),
+            table,
+            asset_names,
+            status,
+            health,
+            observer,
+            started: Instant::now(),
+            transactions: TransactionTally::default(),
+            ledgers: 0,
+            quoted_ledgers: 0,
+            quotable_ledgers: 0,
+            fills: observe::Recent::new(observe::Status::MAX_FILLS),
+            recent: observe::Recent::new(20),
+            last: None,
+            last_seen: None,
+            references: vec![None; symbols.len()],
+            faults: BTreeMap::new(),
+            own_in_ledger: 0,
+            whole: false,
+            cancelling: None,
+        })
+    }
+
+    /// Where the status page is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.observer.address()
+    }
+
+    /// The engine, whose hot threads tell the desk's probes that they turn.
+    fn start_engine(&self, parts: EngineParts) -> Result<Engine, EngineError> {
+        let health = &self.health;
+        Engine::start(parts, Vec::new(), |thread| {
+            let pulse = health.pulse(pulse_name(thread));
+            Box::new(move |now| {
+                if let Some(pulse) = &pulse {
+                    pulse.beat(now);
+                }
+            })
+        })
+    }
+
+    /// Keeps the desk until `ends` says so, then has the quotes cancelled, and waits until the ledger shows them gone.
+    /// `tell` is told what people may want to know.
+    ///
+    /// # Errors
+    /// If the engine ended by itself, or `tell` failed: then the quotes may still stand.
+    pub fn keep(
+        &mut self,
+        mut engine: Engine,
+        ends: impl Fn() -> bool,
+        mut tell: impl FnMut(&Self, &Engine, Told<'_>) -> std::io::Result<()>,
+    ) -> Result<Ended, DeskError> {
+        let mut published = Instant::now();
+        loop {
+            while let Some(observation) = engine.observations.pop() {
+                self.hear(&observation, &engine, &mut tell)?;
+            }
+            if published.elapsed() >= PUBLISH_EVERY {
+                published = Instant::now();
+                self.publish(&mut engine);
+            }
+            match self.cancelling {
+                None if ends() => {
+                    self.cancelling = Some(Instant::now());
+                    self.health.draining();
+                    engine.tell(Control::CancelAll);
+                    tell(self, &engine, Told::Cancelling)?;
+                }
+                Some(since) if since.elapsed() > HEARD_WITHIN && self.is_done(&engine) => break,
+                Some(since) if since.elapsed() > CANCEL_WITHIN => break,
+                _ => {}
+            }
+            if engine.has_ended() {
+                break;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.publish(&mut engine);
+        let tick_to_wire_ns = Percentiles::of(engine.latencies[4].total());
+        let ended = Ended { tick_to_wire_ns, offers: own_offers(&engine) };
+        engine.stop()?;
+        Ok(ended)
+    }
+
+    /// Closes the desk: the status page is gone.
+    pub fn close(self) {
+        self.observer.stop();
+    }
+
+    fn is_done(&self, engine: &Engine) -> bool {
+        own_offers(engine) == 0 && self.transactions.pending() == 0
+    }
+
+    fn hear(
+        &mut self,
+        observation: &Observation,
+        engine: &Engine,
+        tell: &mut impl FnMut(&Self, &Engine, Told<'_>) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let event = match observation {
+            Observation::Book(stamped) => stamped.event,
+            Observation::Execution(event) => {
+                let markets = &self.markets;
+                let name = |id: MarketId| markets[usize::from(id.0)].name.clone();
+                self.transactions.on_execution(event, SystemClock.now().utc.0 / 1_000_000, name);
+                return Ok(());
+            }
+        };
+        match event {
+            BookEvent::Fill(fill) => {
+                let close_time_s = self.last.map_or(0, |last| last.close_time_s);
+                let fill = self.markets[usize::from(fill.market.0)].tally.on_fill(&fill, close_time_s);
+                self.fills.push(fill.clone());
+                tell(self, engine, Told::Fill(&fill))
+            }
+            BookEvent::OwnTransaction(own) => {
+                self.own_in_ledger += 1;
+                let ledger = self.last.map_or(LedgerSeq(2), |last| last.seq.next());
+                self.transactions.on_own_transaction(&own, ledger);
+                Ok(())
+            }
+            BookEvent::ReferencePrice(price) => {
+                self.references[usize::from(price.symbol.0)] = Some(price);
+                Ok(())
+            }
+            BookEvent::Whole(whole) => {
+                self.whole = whole;
+                if whole {
+                    self.health.books_whole();
+                }
+                tell(self, engine, Told::Whole(whole))
+            }
+            BookEvent::LedgerClosed(closed) => {
+                self.on_ledger(closed, engine);
+                tell(self, engine, Told::Ledger(closed))
+            }
+            BookEvent::Fault(conn, fault) => {
+                *self.faults.entry((conn.0, fault.name())).or_default() += 1;
+                tell(self, engine, Told::Fault(conn, fault))
+            }
+            BookEvent::MarketChanged(_) | BookEvent::Feed(..) => Ok(()),
+        }
+    }
+
+    fn on_ledger(&mut self, closed: LedgerClosed, engine: &Engine) {
+        self.ledgers += 1;
+        self.last = Some(closed);
+        self.last_seen = Some(Instant::now());
+        self.recent.push(observe::ClosedLedger {
+            seq: closed.seq.0,
+            transactions: closed.transactions,
+            failed: 0,
+            own: core::mem::take(&mut self.own_in_ledger),
+        });
+        let quotes = own_offers(engine);
+        if self.has_quoted() || quotes > 0 {
+            let counts = self.cancelling.is_none();
+            self.quotable_ledgers += u64::from(counts);
+            self.quoted_ledgers += u64::from(counts && quotes > 0);
+        }
+        for at in 0..self.markets.len() {
+            let total = self.profit(at);
+            self.markets[at].tally.curve.push(observe::Point { ledger: closed.seq.0, total });
+        }
+    }
+
+    /// Whether there ever was a quote.
+    #[must_use]
+    pub fn has_quoted(&self) -> bool {
+        self.quotable_ledgers > 0
+    }
+
+    /// Of the ledgers since the first quote, how many showed one: 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    pub fn quoted_time_ratio(&self) -> f64 {
+        self.quoted_ledgers as f64 / self.quotable_ledgers.max(1) as f64
+    }
+
+    /// The middle of a market's reference price, if there is one.
+    #[must_use]
+    pub fn mid(&self, market: usize) -> Option<f64> {
+        let reference = self.references[usize::from(self.markets[market].symbol.0)];
+        reference.map(|price| f64::midpoint(price.bid, price.ask))
+    }
+
+    /// A market's profit and loss, realised or not, in its quote asset.
+    #[must_use]
+    pub fn profit(&self, market: usize) -> Stroops {
+        let (realised, unrealised) = self.markets[market].tally.profit(self.mid(market));
+        Stroops(realised.0.saturating_add(unrealised.0))
+    }
+
+    fn publish(&self, engine: &mut Engine) {
+        engine.latencies.iter_mut().for_each(LatencyReader::collect);
+        self.status.publish(self.status_of(engine));
+    }
+}
+
+/// How many offers of ours stand, as far as the engine knows.
+fn own_offers(engine: &Engine) -> usize {
+    engine.views.read(|views| views.own_offers(AccountIndex(0)).count()).unwrap_or(usize::MAX)
+}
+
+/// What a hot thread is called by probes.
+fn pulse_name(thread: &HotThread) -> &'static str {
+    match thread.stages.as_slice() {
+        stages if stages.len() == StageName::ALL.len() => "line",
+        [first, ..] => first.name(),
+        [] => "idle",
+    }
+}
+
+/// Codes, or codes with issuers where two assets share a code.
+fn asset_names(table: &MarketTable) -> Vec<String> {
+    let assets = table.assets();
+    let is_alone = |code| assets.iter().filter(|asset| asset.code() == code).count() == 1;
+    let name = |asset: &Asset| match asset.code() {
+        code if is_alone(code) => code.to_string(),
+        _ => asset.to_string(),
+    };
+    assets.iter().map(name).collect()
+}
+
+/// Whether the flag is up.
+#[must_use]
+pub fn is_up(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
+}

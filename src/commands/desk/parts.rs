@@ -1,0 +1,153 @@
+//! From a configuration to the parts of an engine.
+
+use super::DeskError;
+use crate::commands::engine::EngineParts;
+use crate::config::{self, Config};
+use crate::events::SymbolId;
+use crate::execution::ExecutionConfig;
+use crate::feed::{FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
+use crate::net::{ConnSettings, Endpoint};
+use crate::pipeline::placement::Plan;
+use crate::risk::MarketLimits;
+use crate::signer::Signer;
+use crate::stellar::{AccountIndex, MarketId, MarketTable, MarketTableError, NetworkId};
+use crate::strategy::{PureMarketMaking, PureMarketMakingConfig, PureMarketMakingError, Strategy, StrategyStageConfig};
+use core::time::Duration;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Messages of the reference longer than so many bytes are a fault.
+const MAX_PRICE_MESSAGE_BYTES: usize = 1 << 20;
+
+/// The markets of a configuration.
+pub(super) fn table(config: &Config) -> Result<MarketTable, MarketTableError> {
+    let markets: Vec<_> = config.markets.iter().map(|market| market.assets).collect();
+    MarketTable::new(&markets)
+}
+
+/// The reference symbols of a configuration, each once: their places are the [`SymbolId`]s.
+pub(super) fn symbols(config: &Config) -> Vec<String> {
+    let mut symbols: Vec<_> = config.markets.iter().map(|market| market.reference.clone()).collect();
+    symbols.sort_unstable();
+    symbols.dedup();
+    symbols
+}
+
+/// Where a market's symbol stands among [`symbols`].
+pub(super) fn symbol_of(market: &config::Market, symbols: &[String]) -> SymbolId {
+    let at = symbols.binary_search(&market.reference);
+    let at = at.ok().and_then(|at| u16::try_from(at).ok());
+    match at {
+        Some(at) => SymbolId(at),
+        None => unreachable!("{} is of a market, and markets are fewer than 65536", market.reference),
+    }
+}
+
+/// The parts of the engine that `config` describes, run by `plan`. What must differ from start to start (the jitter of
+/// reconnects, the keys of WebSocket handshakes) follows from `seed`.
+///
+/// # Errors
+/// If markets or a strategy's parameters contradict each other, which those of a [`Config`] that was read do not.
+pub fn engine_parts(config: Config, plan: Plan, seed: u64) -> Result<EngineParts, DeskError> {
+    let markets = Arc::new(table(&config)?);
+    let network = NetworkId::from_passphrase(&config.network_passphrase);
+    let symbols = symbols(&config);
+    let strategies = config.markets.iter().zip(0..).map(|(market, id)| strategy(market, MarketId(id), &symbols));
+    Ok(EngineParts {
+        feed: FeedConfig {
+            network,
+            markets: Arc::clone(&markets),
+            accounts: vec![config.signer.public_key()],
+            sources: vec![SourceConfig::CoreMeta, SourceConfig::Kraken(kraken(&config, &symbols, seed))],
+            limits: FeedLimits::default(),
+        },
+        offers: config.max_offers,
+        starts_whole_at: config.starts_whole_at,
+        strategy: StrategyStageConfig {
+            reference_stale_ns: nanos(config.reference.stale_after),
+            ledger_late_ns: nanos(config.core.late_after),
+        },
+        strategies: strategies.collect::<Result<_, _>>()?,
+        symbols: symbols.len(),
+        limits: config.markets.iter().map(|market| limits(&market.limits)).collect(),
+        trading_enabled: config.trading_enabled,
+        execution: execution(&config, network, markets),
+        connections: connections(&config),
+        seed,
+        plan,
+        signer: config.signer,
+    })
+}
+
+fn strategy(
+    market: &config::Market,
+    id: MarketId,
+    symbols: &[String],
+) -> Result<Box<dyn Strategy>, PureMarketMakingError> {
+    let wanted = &market.strategy;
+    let strategy = PureMarketMaking::new(PureMarketMakingConfig {
+        market: id,
+        reference: symbol_of(market, symbols),
+        bid_spread_bp: wanted.bid_spread_bp,
+        ask_spread_bp: wanted.ask_spread_bp,
+        order_amount: wanted.order_amount,
+        order_levels: wanted.order_levels,
+        level_spread_bp: wanted.level_spread_bp,
+        refresh_tolerance_bp: wanted.refresh_tolerance_bp,
+    })?;
+    Ok(Box::new(strategy))
+}
+
+fn limits(limits: &config::Limits) -> MarketLimits {
+    let config::Limits { max_order_amount, max_side_amount, min_price, max_price } = *limits;
+    MarketLimits { max_order_amount, max_side_amount, min_price, max_price }
+}
+
+fn kraken(config: &Config, symbols: &[String], seed: u64) -> KrakenConfig {
+    KrakenConfig {
+        host: config.reference.url.authority.clone(),
+        path: config.reference.url.path.clone(),
+        symbols: symbols.iter().cloned().zip((0..).map(SymbolId)).collect(),
+        max_message_bytes: MAX_PRICE_MESSAGE_BYTES,
+        silence_ns: nanos(config.reference.silent_after),
+        nonce: Sha256::digest(seed.to_be_bytes())[..16].try_into().unwrap_or_default(),
+    }
+}
+
+fn execution(config: &Config, network: NetworkId, markets: Arc<MarketTable>) -> ExecutionConfig {
+    let wanted = &config.execution;
+    ExecutionConfig {
+        network,
+        markets,
+        account: AccountIndex(0),
+        connections: config.core.connections,
+        host: config.core.http.to_string(),
+        fee_per_operation: wanted.fee_per_operation,
+        validity_ledgers: wanted.validity_ledgers,
+        answer_timeout_ns: nanos(wanted.answer_timeout),
+        retry_ns: nanos(wanted.retry_after),
+        max_attempts: wanted.max_attempts,
+        amount_tolerance_bp: wanted.amount_tolerance_bp,
+    }
+}
+
+/// The feed's sources in order, then execution's.
+fn connections(config: &Config) -> Vec<ConnSettings> {
+    let url = &config.reference.url;
+    let (host, port) = (url.host.clone(), url.port);
+    let reference = if url.secure {
+        Endpoint::Tls { host, port, roots: config.reference.roots.clone() }
+    } else {
+        Endpoint::Tcp { host, port }
+    };
+    let http = &config.core.http;
+    let core = Endpoint::Tcp { host: http.host.clone(), port: http.port };
+    let mut connections =
+        vec![ConnSettings::lasting(config.core.meta_stream.clone()), ConnSettings::lasting(reference)];
+    connections.extend((0..config.core.connections).map(|_| ConnSettings::answers_once(core.clone())));
+    connections
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,448 @@
+//! Every key there is, with what it means: the one place from which files are checked, defaults are taken, and the
+//! example is printed.
+
+use core::fmt::Write as _;
+
+/// What a key's value is written as in TOML. In an environment variable all are plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number, or a string where its digits matter; read from its digits, never through a float of TOML's.
+    Decimal,
+    /// `true` or `false`.
+    Flag,
+}
+
+/// Whether a key must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It must; the key's value is an example.
+    Required,
+    /// It need not, and then nothing stands in for it; the key's value is an example.
+    Optional,
+    /// It need not, and then the key's value stands.
+    Default,
+}
+
+/// A key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) need: Need,
+    /// Default or example, as TOML.
+    pub(super) value: &'static str,
+    /// Environment variables that set it.
+    pub(super) variables: &'static [&'static str],
+    /// What it means: units, range.
+    pub(super) doc: &'static str,
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Its name with those of the tables around it: `market.strategy`. The file itself is the empty one.
+    pub(super) path: &'static str,
+    /// Whether there may be many: `[[market]]`.
+    pub(super) many: bool,
+    pub(super) doc: &'static str,
+    pub(super) keys: &'static [Key],
+}
+
+const fn key(name: &'static str, kind: Kind, need: Need, value: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, need, value, variables: &[], doc }
+}
+
+impl Key {
+    const fn or(self, variables: &'static [&'static str]) -> Self {
+        Self { variables, ..self }
+    }
+
+    /// Its value without the quotes of TOML.
+    pub(super) fn plain_value(&self) -> &'static str {
+        self.value.trim_matches('"')
+    }
+}
+
+use Kind::{Decimal, Flag, Integer, Text};
+use Need::{Default, Optional, Required};
+
+/// All sections, in the order in which they are printed.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        path: "",
+        many: false,
+        doc: "A variable of the environment, where one is named, goes before the file. Times are written 500ms, 30s or 5m.",
+        keys: &[
+            key(
+                "network",
+                Text,
+                Required,
+                "\"TESTNET\"",
+                "MAINNET, TESTNET, FUTURENET, STANDALONE, or the passphrase of another network.",
+            )
+            .or(&["STELLAR_NETWORK"]),
+            key(
+                "trading_enabled",
+                Flag,
+                Default,
+                "false",
+                "Unless true, everything runs but no quote reaches the ledger.",
+            )
+            .or(&["TRADING_ENABLED"]),
+            key(
+                "starts_whole_at",
+                Integer,
+                Optional,
+                "2",
+                "Only on a network of one's own: if the stream begins at this ledger or an earlier one, nothing came before \
+                 it, and the books are whole without a snapshot.",
+            ),
+        ],
+    },
+    Section {
+        path: "core",
+        many: false,
+        doc: "The stellar-core that ledgers are read from and transactions are sent to.",
+        keys: &[
+            key(
+                "meta_stream",
+                Text,
+                Required,
+                "\"pipe:/run/stellar-core/meta.pipe\"",
+                "Where its METADATA_OUTPUT_STREAM is read: pipe:/path, unix:/path or tcp://host:port.",
+            )
+            .or(&["CORE_META_STREAM"]),
+            key(
+                "http",
+                Text,
+                Required,
+                "\"http://127.0.0.1:11626\"",
+                "Its command port: http://host:port.",
+            )
+            .or(&["CORE_HTTP_URL"]),
+            key(
+                "connections",
+                Integer,
+                Default,
+                "4",
+                "Connections kept open to the command port, each of which carries one transaction: 1 to 16.",
+            ),
+            key("late_after", Text, Default, "\"30s\"", "Quotes are taken down when no ledger has come for so long."),
+        ],
+    },
+    Section {
+        path: "reference",
+        many: false,
+        doc: "The reference price: Kraken's ticker (WebSocket API v2), or a server that speaks like it.",
+        keys: &[
+            key("url", Text, Required, "\"wss://ws.kraken.com/v2\"", "ws://host:port/path or wss://host:port/path."),
+            key(
+                "ca_file",
+                Text,
+                Optional,
+                "\"/etc/ssl/certs/exchange.pem\"",
+                "For wss: the certificates to trust, in PEM, instead of the system's.",
+            ),
+            key("stale_after", Text, Default, "\"5s\"", "A price older than this is not used, and quotes on it go."),
+            key(
+                "silent_after",
+                Text,
+                Default,
+                "\"5s\"",
+                "A connection on which nothing came for so long, not even a heartbeat, is opened anew.",
+            ),
+        ],
+    },
+    Section {
+        path: "account",
+        many: false,
+        doc: "The account that trades. Its secret key is given in exactly one way: this key, STELLAR_SECRET_KEY_FILE (a file \
+              as well), or STELLAR_SECRET_KEY (the key itself).",
+        keys: &[key(
+            "secret_key_file",
+            Text,
+            Optional,
+            "\"/run/secrets/stellar/stellar-secret-key\"",
+            "A file that holds the secret key, S…. Others must not be able to read it; its group may only if the file is \
+             owned by another user than the one this process runs as, as mounted secrets are.",
+        )
+        .or(&["STELLAR_SECRET_KEY_FILE", "STELLAR_SECRET_KEY"])],
+    },
+    Section {
+        path: "book",
+        many: false,
+        doc: "The order books.",
+        keys: &[key(
+            "max_offers",
+            Integer,
+            Default,
+            "65536",
+            "Offers that the books of all markets hold together, 1 to 16777216; with more, they are no longer whole.",
+        )],
+    },
+    Section {
+        path: "execution",
+        many: false,
+        doc: "How transactions are made and sent.",
+        keys: &[
+            key(
+                "fee_per_operation",
+                Integer,
+                Default,
+                "100",
+                "The most that is offered for an operation, stroops, 100 to 10000000; the network's base fee if that is more.",
+            ),
+            key(
+                "validity_ledgers",
+                Integer,
+                Default,
+                "1",
+                "In how many ledgers after the last closed one a transaction may apply: 1 to 100.",
+            ),
+            key("answer_timeout", Text, Default, "\"2s\"", "How long the command port's answer is waited for."),
+            key(
+                "retry_after",
+                Text,
+                Default,
+                "\"50ms\"",
+                "How long after a lost connection, or an answer to try again later, the same bytes are sent again.",
+            ),
+            key("max_attempts", Integer, Default, "10", "How often the same bytes are sent at most: 1 to 1000."),
+            key(
+                "amount_tolerance_bp",
+                Integer,
+                Default,
+                "100",
+                "An offer whose amount differs by less stays as it is; basis points of the wanted amount, 0 to 10000.",
+            ),
+        ],
+    },
+    Section {
+        path: "placement",
+        many: false,
+        doc: "Which cores the stages run on.",
+        keys: &[key(
+            "plan",
+            Text,
+            Default,
+            "\"auto\"",
+            "auto, fused, split, or a core a stage as in feed=2,book=3,strategy=3,execution=4; then, if wanted, wait=spin, \
+             wait=yield or wait=park.",
+        )],
+    },
+    Section {
+        path: "observe",
+        many: false,
+        doc: "The status page, metrics and probes.",
+        keys: &[key(
+            "listen",
+            Text,
+            Default,
+            "\"127.0.0.1:8000\"",
+            "Address and port; port 0 takes any free one. The variables set one part each.",
+        )
+        .or(&["METRICS_HOST", "METRICS_PORT"])],
+    },
+    Section {
+        path: "log",
+        many: false,
+        doc: "The log, on standard error.",
+        keys: &[
+            key("level", Text, Default, "\"INFO\"", "ERROR, WARN, INFO, DEBUG or TRACE.").or(&["LOG_LEVEL"]),
+            key("format", Text, Default, "\"text\"", "text or json.").or(&["LOG_FORMAT"]),
+        ],
+    },
+    Section {
+        path: "market",
+        many: true,
+        doc: "A market to make, with what is quoted there; as many as wanted.",
+        keys: &[
+            key("base", Text, Required, "\"XLM\"", "What is bought and sold: XLM, or CODE:ISSUER."),
+            key(
+                "quote",
+                Text,
+                Required,
+                "\"USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN\"",
+                "What it is paid in.",
+            ),
+            key("reference", Text, Required, "\"XLM/USD\"", "The symbol of its price at the reference."),
+        ],
+    },
+    Section {
+        path: "market.strategy",
+        many: false,
+        doc: "What is quoted.",
+        keys: &[
+            key("kind", Text, Default, "\"pure_market_making\"", "pure_market_making: quotes around the reference's middle."),
+            key("bid_spread_bp", Decimal, Required, "10", "From the middle down to the first bid, basis points; more than 0."),
+            key("ask_spread_bp", Decimal, Required, "10", "From the middle up to the first ask, basis points; more than 0."),
+            key("order_amount", Decimal, Required, "200", "Base a quote; more than 0."),
+            key("order_levels", Integer, Default, "1", "Quotes a side: 1 to 16."),
+            key("level_spread_bp", Decimal, Default, "0", "From each level to the next, basis points; 0 or more."),
+            key(
+                "refresh_tolerance_bp",
+                Decimal,
+                Default,
+                "2",
+                "Quotes follow when the middle has moved by more than this, basis points; 0 or more.",
+            ),
+        ],
+    },
+    Section {
+        path: "market.limits",
+        many: false,
+        doc: "What no quote may pass, whatever the strategy wants.",
+        keys: &[
+            key("max_order_amount", Decimal, Required, "1000", "The most base that one quote may offer."),
+            key("max_side_amount", Decimal, Required, "5000", "The most base that all quotes of a side may offer together."),
+            key(
+                "min_price",
+                Decimal,
+                Optional,
+                "\"0.01\"",
+                "No quote below this price, units of quote for one base: a decimal, or an exact fraction as in \"1/3\".",
+            ),
+            key("max_price", Decimal, Optional, "\"10\"", "No quote above this price."),
+        ],
+    },
+];
+
+/// The section at `path`, which must be one of the table.
+pub(super) fn section(path: &str) -> &'static Section {
+    match SECTIONS.iter().find(|section| section.path == path) {
+        Some(section) => section,
+        None => unreachable!("no section {path}"),
+    }
+}
+
+impl Section {
+    /// The key of this name, which must be one of the table.
+    pub(super) fn key(&self, name: &str) -> &'static Key {
+        match self.keys.iter().find(|key| key.name == name) {
+            Some(key) => key,
+            None => unreachable!("no key {name} in [{}]", self.path),
+        }
+    }
+
+    /// The tables within this one: their names, and what they are.
+    pub(super) fn children(&self) -> impl Iterator<Item = (&'static str, &'static Section)> {
+        let own = self.path;
+        SECTIONS.iter().filter_map(move |section| {
+            let name = match own {
+                "" => section.path,
+                own => section.path.strip_prefix(own)?.strip_prefix('.')?,
+            };
+            (!name.is_empty() && !name.contains('.')).then_some((name, section))
+        })
+    }
+}
+
+/// Every variable of the environment that sets something.
+pub(super) fn variables() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().flat_map(|section| section.keys).flat_map(|key| key.variables.iter().copied())
+}
+
+/// What to tell someone who wrote a key that is none: the nearest of its section, unless one of another section is nearer.
+pub(super) fn hint(section: &Section, unknown: &str) -> String {
+    let likeness = |name: &str| strsim::jaro_winkler(name, unknown);
+    let own = section.keys.iter().map(|key| key.name).chain(section.children().map(|(name, _)| name));
+    let nearest = own.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let (alike, nearest) = nearest.unwrap_or((0.0, "another"));
+    let all =
+        SECTIONS.iter().flat_map(|other| other.keys.iter().map(move |key| (likeness(key.name), key.name, other.path)));
+    let elsewhere = all.filter(|(other_alike, ..)| *other_alike > alike.max(0.9)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match elsewhere {
+        Some((_, name, "")) => format!("did you mean {name}? It belongs at the top, before the first [section]"),
+        Some((_, name, path)) => format!("did you mean {name}? It belongs in [{path}]"),
+        None => format!("did you mean {nearest}?"),
+    }
+}
+
+/// The longest line of a comment in the example, bytes.
+const COMMENT_WIDTH: usize = 110;
+
+/// A configuration file with every key and what it means. Keys that need not be there and have no default are
+/// commented out (`#key`, without a space).
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::new();
+    for section in SECTIONS {
+        let gap = if section.path.is_empty() { "" } else { "\n" };
+        text.push_str(gap);
+        comment(&mut text, section.doc);
+        match (section.path, section.many) {
+            ("", _) => text.push('\n'),
+            (path, true) => line(&mut text, &format!("[[{path}]]")),
+            (path, false) => line(&mut text, &format!("[{path}]")),
+        }
+        for key in section.keys {
+            match key.variables {
+                [] => comment(&mut text, key.doc),
+                variables => comment(&mut text, &format!("{} ({})", key.doc, variables.join(", "))),
+            }
+            let off = if key.need == Optional { "#" } else { "" };
+            line(&mut text, &format!("{off}{} = {}", key.name, key.value));
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    writeln!(text, "{line}").unwrap_or_default();
+}
+
+fn comment(text: &mut String, words: &str) {
+    let mut current = String::from("#");
+    for word in words.split_whitespace() {
+        if current.len() + word.len() >= COMMENT_WIDTH {
+            line(text, &current);
+            current = String::from("#");
+        }
+        current.push(' ');
+        current.push_str(word);
+    }
+    line(text, &current);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_or_variable_has_two_meanings() {
+        let mut variables: Vec<_> = variables().collect();
+        let count = variables.len();
+        variables.sort_unstable();
+        variables.dedup();
+        assert_eq!(variables.len(), count);
+        for section in SECTIONS {
+            let mut names: Vec<_> = section.keys.iter().map(|key| key.name).collect();
+            names.extend(section.children().map(|(name, _)| name));
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "[{}]", section.path);
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_is_answered_by_the_nearest_or_by_where_it_belongs() {
+        assert_eq!(hint(section("core"), "meta_steam"), "did you mean meta_stream?");
+        assert_eq!(hint(section(""), "netwrok"), "did you mean network?");
+        assert_eq!(hint(section(""), "markets"), "did you mean market?");
+        assert_eq!(
+            hint(section("market"), "order_levels"),
+            "did you mean order_levels? It belongs in [market.strategy]"
+        );
+        assert_eq!(
+            hint(section("core"), "network"),
+            "did you mean network? It belongs at the top, before the first [section]"
+        );
+        assert_eq!(hint(section(""), "fee_per_operaton"), "did you mean fee_per_operation? It belongs in [execution]");
+    }
+}

@@ -1,0 +1,225 @@
+//! `run` as an operator has it: the binary, a configuration file, a key file, signals; on a sandbox that it reaches by
+//! sockets alone.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use stellar_connector::sandbox::{CloseRule, EngineAccount, Sandbox, SandboxConfig, WorldConfig};
+use stellar_connector::signer::{LocalSigner, Signer};
+use stellar_connector::stellar::{MarketId, TxHash};
+
+/// Machines are slow at times; nothing here waits for so long on one that works.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn signer() -> LocalSigner {
+    LocalSigner::from_seed(&[77; 32])
+}
+
+/// A sandbox of two markets, and a directory with a key and a configuration that lead to it.
+struct Bench {
+    sandbox: Sandbox,
+    directory: PathBuf,
+    page: u16,
+}
+
+impl Bench {
+    fn new(name: &str, more: &str) -> Self {
+        let account = EngineAccount::with_trustlines(signer().public_key(), |hash| signer().sign(&TxHash(*hash)));
+        let mut world = WorldConfig::new(7, account);
+        world.markets = 2;
+        let mut config = SandboxConfig::new(world);
+        config.close = CloseRule::Every(Duration::from_millis(500));
+        let sandbox = Sandbox::start(config).unwrap();
+        let directory = std::env::temp_dir().join(format!("connector-run-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut key = std::fs::OpenOptions::new();
+        let mut key = key.write(true).create(true).truncate(true).mode(0o600).open(directory.join("key")).unwrap();
+        writeln!(key, "{}", *signer().expose_strkey()).unwrap();
+        let page = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let bench = Self { sandbox, directory, page };
+        std::fs::write(bench.file(), bench.configuration(more)).unwrap();
+        bench
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("connector.toml")
+    }
+
+    fn configuration(&self, more: &str) -> String {
+        let sandbox = &self.sandbox;
+        let mut text = format!(
+            "network = \"{}\"\ntrading_enabled = true\nstarts_whole_at = 2\n{more}\n\
+             [core]\nmeta_stream = \"unix:{}\"\nhttp = \"http://{}\"\n\
+             [reference]\nurl = \"ws://{}/v2\"\n\
+             [account]\nsecret_key_file = {:?}\n\
+             [observe]\nlisten = \"127.0.0.1:{}\"\n",
+            sandbox.network_passphrase(),
+            sandbox.meta_path().display(),
+            sandbox.core_address(),
+            sandbox.price_address(),
+            self.directory.join("key"),
+            self.page,
+        );
+        for (market, reference) in sandbox.markets().iter().zip(sandbox.symbols()) {
+            text += &format!(
+                "[[market]]\nbase = \"{}\"\nquote = \"{}\"\nreference = \"{reference}\"\n\
+                 strategy = {{ bid_spread_bp = 10, ask_spread_bp = 10, order_amount = 20, refresh_tolerance_bp = 2 }}\n\
+                 limits = {{ max_order_amount = 20, max_side_amount = 20 }}\n",
+                market.base, market.quote,
+            );
+        }
+        text
+    }
+
+    fn start(&self, variables: &[(&str, &str)]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stellar-connector"));
+        command.arg("run").arg("--config").arg(self.file()).envs(variables.iter().copied());
+        Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.page)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+    }
+
+    fn status(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(&self.get("/status.json")?).ok()
+    }
+
+    /// Whether both markets show a quote of ours on both sides of the ledger's book.
+    fn quotes_stand(&self) -> bool {
+        let offers = self.sandbox.engine().offers;
+        (0..2).all(|market| offers.iter().filter(|offer| offer.market == MarketId(market)).count() >= 2)
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The running binary, which does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    /// How it ended, and what it said on standard error.
+    fn ended(&mut self) -> (ExitStatus, String) {
+        let mut status = None;
+        until("the binary has ended", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.unwrap(), said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn it_quotes_every_market_and_takes_the_quotes_down_when_told_to_end() {
+    let bench = Bench::new("quotes", "");
+    let mut running = bench.start(&[("LOG_FORMAT", "json"), ("LOG_LEVEL", "INFO")]);
+    until("quotes stand in both markets", || bench.quotes_stand());
+    until("it is ready", || bench.get("/health/ready").is_some());
+    until("the page shows both", || {
+        let status = bench.status().unwrap_or_default();
+        (0..2).all(|market| status["markets"][market]["active_offers"].as_u64() >= Some(2))
+    });
+    let status = bench.status().unwrap();
+    assert_eq!(status["program"]["mode"], "run");
+    assert_eq!(status["program"]["network"], bench.sandbox.network_passphrase());
+    assert_eq!(status["balances"][0]["account"], signer().public_key().to_string());
+    assert_eq!(status["markets"][0]["name"], "XLM/USDC");
+
+    running.signal(rustix::process::Signal::TERM);
+    let (status, said) = running.ended();
+    assert!(status.success(), "{status}: {said}");
+    assert_eq!(bench.sandbox.engine().offers, []);
+    for line in said.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "a line of the log is not JSON: {line}");
+    }
+    assert!(said.contains("told to end"), "{said}");
+    assert!(!said.contains(signer().expose_strkey().as_str()), "the log shows the key");
+}
+
+#[test]
+fn with_trading_disabled_it_follows_the_ledger_and_signs_nothing() {
+    let bench = Bench::new("disabled", "");
+    let before = bench.sandbox.engine().sequence;
+    let mut running = bench.start(&[("TRADING_ENABLED", "false"), ("LOG_LEVEL", "TRACE")]);
+    let refused = |status: &serde_json::Value| {
+        let refusals = status["refusals"].as_array().cloned().unwrap_or_default();
+        refusals.iter().any(|refusal| refusal["name"] == "trading_disabled" && refusal["count"].as_u64() > Some(3))
+    };
+    until("it has refused quotes", || bench.status().is_some_and(|status| refused(&status)));
+    let ledger = bench.sandbox.engine().ledger;
+    until("two more ledgers have closed", || bench.sandbox.engine().ledger.0 > ledger.0 + 2);
+    running.signal(rustix::process::Signal::INT);
+    let (status, said) = running.ended();
+    assert!(status.success(), "{status}: {said}");
+    assert_eq!(bench.sandbox.engine().sequence, before, "a transaction was signed");
+    assert!(said.contains("trading_enabled is false"), "{said}");
+    assert!(!said.contains(signer().expose_strkey().as_str()), "the log shows the key");
+}
+
+#[test]
+fn an_unknown_setting_is_refused_and_nothing_is_signed() {
+    let bench = Bench::new("unknown", "fee_per_operaton = 100");
+    let before = bench.sandbox.engine().sequence;
+    let (status, said) = bench.start(&[]).ended();
+    assert_eq!((status.code(), status.signal()), (Some(1), None), "{said}");
+    let place =
+        format!("error: {}:4: unknown key fee_per_operaton: did you mean fee_per_operation?", bench.file().display());
+    assert!(said.starts_with(&place), "{said}");
+    let ledger = bench.sandbox.engine().ledger;
+    until("two more ledgers have closed", || bench.sandbox.engine().ledger.0 > ledger.0 + 2);
+    assert_eq!(bench.sandbox.engine().sequence, before, "a transaction was signed");
+}
+
+#[test]
+fn the_example_is_printed_and_a_file_is_checked() {
+    let bench = Bench::new("check", "");
+    let config = |more: &[&Path]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stellar-connector"));
+        let output = command.arg("config").args(more).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (good, example, _) = config(&[]);
+    assert!(good);
+    assert_eq!(example, stellar_connector::config::example());
+    let (good, said, _) = config(&[Path::new("--check"), &bench.file()]);
+    assert!(good && said.contains(&format!("good; account {}, 2 markets", signer().public_key())), "{said}");
+    std::fs::write(bench.file(), example).unwrap();
+    let (good, _, said) = config(&[Path::new("--check"), &bench.file()]);
+    assert!(!good && said.contains("STELLAR_SECRET_KEY_FILE or STELLAR_SECRET_KEY"), "{said}");
+}
