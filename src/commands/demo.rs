@@ -2,18 +2,18 @@
 //!
 //! The engine is run as `run` runs it, by a configuration: the one that leads to the sandbox.
 
-use super::desk::{Desk, DeskError, Ended, Occasion, Told, engine_parts, is_up, told_to_end};
+use super::desk::{Desk, DeskError, Ended, Fault, Occasion, Told, engine_parts, is_up, told_to_end};
 use super::engine::{Engine, EngineError, EngineParts};
 use crate::config::{
-    Config, Core, Execution, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, WebSocketUrl,
-    parse_duration,
+    Config, Core, Execution, Flight, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking, Reference,
+    WebSocketUrl, parse_duration,
 };
 use crate::events::LedgerClosed;
 use crate::events::views::MarketView;
 use crate::net::{Endpoint, Roots};
 use crate::pipeline::latency::readable;
 use crate::pipeline::machine::Machine;
-use crate::pipeline::placement::{Plan, PlanRequest};
+use crate::pipeline::placement::{Plan, PlanRequest, StageName};
 use crate::sandbox::{CloseRule, EngineAccount, Sandbox, SandboxConfig, SandboxError, WorldConfig};
 use crate::signer::{LocalSigner, Signer};
 use crate::stellar::{LedgerSeq, MarketId, Price, Side, Stroops, TxHash};
@@ -21,6 +21,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Options of `demo`.
@@ -41,6 +42,24 @@ pub struct DemoArgs {
     /// Time between two ledgers, such as 1s or 600ms.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub close_every: Duration,
+    /// Where the stages run: auto, fused, split, or feed=0,book=0,strategy=1,execution=1; then wait=spin, yield or park.
+    #[arg(long, value_name = "PLAN", default_value = "auto")]
+    pub placement: PlanRequest,
+    /// Keep the engine's inputs in this folder; `stellar-connector replay --flight FOLDER` replays them.
+    #[arg(long, value_name = "FOLDER")]
+    pub flight: Option<PathBuf>,
+    /// Make a stage panic, to see its quotes taken down: strategy@5s, say.
+    #[arg(long, hide = true, value_name = "STAGE@TIME", value_parser = parse_fault)]
+    pub fault: Option<Fault>,
+}
+
+/// Reads `strategy@5s`.
+fn parse_fault(text: &str) -> Result<Fault, String> {
+    let wanted =
+        || format!("'{text}' is no fault: write it like strategy@5s, with one of feed, book, strategy, execution");
+    let (stage, after) = text.split_once('@').ok_or_else(wanted)?;
+    let stage = StageName::ALL.into_iter().find(|of| of.name() == stage).ok_or_else(wanted)?;
+    Ok(Fault { stage, after: parse_duration(after)? })
 }
 
 /// Why the demo cannot run, or ended badly.
@@ -80,8 +99,9 @@ pub fn run(args: &DemoArgs, out: &mut impl Write) -> Result<(), DemoError> {
     let mut world = SandboxConfig::new(WorldConfig::new(args.seed, account));
     world.close = CloseRule::Every(args.close_every);
     let sandbox = Sandbox::start(world)?;
-    let occasion = Occasion { mode: "demo", seed, repeatable: true };
-    let config = config(seed, args.close_every, &PlanRequest::default(), args.listen, &sandbox);
+    let occasion = Occasion { mode: "demo", seed, repeatable: true, fault: args.fault };
+    let mut config = config(seed, args.close_every, &args.placement, args.listen, &sandbox);
+    config.flight = args.flight.clone().map(|folder| Flight { folder, segment_bytes: 64 << 20 });
     let (mut desk, engine) = Desk::open(config, occasion)?;
     writeln!(out, "status page   http://{}/   (also /metrics, /latency, /health/ready)", desk.address())?;
     writeln!(out, "ledger        a sandbox in this process: closes every {:?}, seed {seed}", args.close_every)?;
@@ -150,6 +170,7 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
         },
         placement: *placement,
         listen,
+        flight: None,
         log: Log { level: tracing::Level::INFO, format: LogFormat::Text },
         markets: vec![market(sandbox)],
     }

@@ -73,7 +73,7 @@ pub enum EngineError {
     #[error("the system gives no thread for the engine: {0}; the limit of processes is reached")]
     Thread(std::io::Error),
     /// A stage failed an assertion.
-    #[error("the engine has stopped: a stage found a state that must never be; its quotes may still stand")]
+    #[error("the engine has stopped: a stage found a state that must never be")]
     Panicked,
 }
 

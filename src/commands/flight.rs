@@ -1,14 +1,81 @@
 //! Replays what a flight recorder has kept: the same inputs through the same stages, and the same unsigned transactions
 //! out.
 
+use super::desk::{FlightConfig, RecordError};
 use super::engine::{EngineError, EngineParts, fused_line};
 use crate::events::{BookEvent, ConnId, ExecutionEvent, NetEvent, Stamped, Submission};
 use crate::pipeline::clock::ManualClock;
-use crate::pipeline::flight::{FlightEntry, FlightInput, FlightLog, Replayed};
+use crate::pipeline::flight::{FlightEntry, FlightError, FlightInput, FlightLog, Replayed, Run};
 use crate::pipeline::line::Observe;
 use crate::pipeline::placement::StageName;
 use crate::signer::Signer;
 use crate::stellar::{AccountId, TxHash};
+use serde_json::json;
+use std::io::Write;
+use std::path::Path;
+
+/// Why a flight cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum FlightReplayError {
+    /// Its files.
+    #[error(transparent)]
+    Files(#[from] FlightError),
+    /// Its configuration.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The stages.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Standard output is gone.
+    #[error("cannot print: {0}")]
+    Print(#[from] std::io::Error),
+}
+
+/// Replays the last run of the recorder in `folder`, and prints the transactions that it sends, a line each, or as JSON.
+///
+/// # Errors
+/// If there is no record, or it is of another version.
+pub fn run(folder: &Path, as_json: bool, out: &mut impl Write) -> Result<(), FlightReplayError> {
+    let log = FlightLog::open(folder, Run::Last)?;
+    let (parts, account) = FlightConfig::parts(log.configuration())?;
+    let flown = replay(&log, parts, account)?;
+    let transactions = flown.submissions.iter();
+    if as_json {
+        let transactions: Vec<_> = transactions
+            .map(|of| {
+                json!({
+                    "hash": of.hash.to_string(), "sequence": of.sequence.0, "market": of.market.0,
+                    "operations": of.operations, "decided_on": of.decided_on.0, "max_ledger": of.max_ledger.0,
+                })
+            })
+            .collect();
+        let value = json!({
+            "from_start": log.is_from_start(), "inputs": flown.inputs, "missing": flown.missing,
+            "ledgers": flown.ledgers, "transactions": transactions,
+        });
+        writeln!(out, "{value}")?;
+        return Ok(());
+    }
+    for of in transactions {
+        writeln!(
+            out,
+            "ledger {:>9}  market {:>3}  {:>3} operations  sequence {}  {}",
+            of.decided_on, of.market.0, of.operations, of.sequence.0, of.hash
+        )?;
+    }
+    if !log.is_from_start() {
+        writeln!(out, "the record does not reach back to the start: what came of earlier inputs is not known")?;
+    }
+    writeln!(
+        out,
+        "{} inputs replayed, {} missing; {} ledgers, {} transactions",
+        flown.inputs,
+        flown.missing,
+        flown.ledgers,
+        flown.submissions.len()
+    )?;
+    Ok(())
+}
 
 /// Stands for the key in a replay: it has the account's public key, and makes no signature.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,7 @@ mod survey;
 pub use summary::{MarketSummary, Summary};
 pub use survey::Claims;
 
+use super::flight::{self, FlightReplayError};
 use crate::book::{BookConfig, BookLimits, BookStage, Level};
 use crate::events::views::{ViewLimits, views};
 use crate::events::{ConnId, FeedEvent, FeedFault, NetEvent, Now, Sink, Stage, Stamped};
@@ -32,8 +33,12 @@ use survey::{Glance, Plan, Survey};
 pub struct Args {
     /// Recordings, in the order of their ledgers: record-marked LedgerCloseMeta streams as stellar-core writes them, or
     /// LedgerCloseMetaBatch files of a data lake; plain or compressed by zstd.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "flight", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Instead of recordings: replay what a flight recorder has kept in this folder through the engine's stages, and print
+    /// the transactions that they send.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "files")]
+    pub flight: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -60,6 +65,9 @@ pub enum ReplayError {
         /// What is wrong there.
         cause: Cause,
     },
+    /// A flight cannot be replayed.
+    #[error(transparent)]
+    Flight(#[from] FlightReplayError),
     /// The summary cannot be written.
     #[error("the summary cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -102,6 +110,9 @@ pub enum Cause {
 /// # Errors
 /// If a recording cannot be read to its end, or the summary cannot be written.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), ReplayError> {
+    if let Some(folder) = &args.flight {
+        return Ok(flight::run(folder, args.json, out)?);
+    }
     let (summary, stopped) = replay(&args.files);
     if args.json {
         summary.write_json(out)?

@@ -45,7 +45,7 @@ pub fn run(args: &RunArgs) -> Result<(), RunError> {
     let told = told_to_end()?;
     let config = Config::load(&args.config, &Environment::of_process())?;
     start_log(config.log);
-    let occasion = Occasion { mode: "run", seed: random()?, repeatable: false };
+    let occasion = Occasion { mode: "run", seed: random()?, repeatable: false, fault: None };
     let (account, trading) = (config.signer.public_key(), config.trading_enabled);
     if config.starts_whole_at.is_none() {
         warn!("no snapshot of the ledger can be loaded yet: the books stay incomplete, and nothing is quoted");

@@ -248,6 +248,21 @@ pub(super) const SECTIONS: &[Section] = &[
         .or(&["METRICS_HOST", "METRICS_PORT"])],
     },
     Section {
+        path: "flight",
+        many: false,
+        doc: "The flight recorder: keeps the last inputs, so that an incident can be replayed. No secret goes into it.",
+        keys: &[
+            key(
+                "folder",
+                Text,
+                Optional,
+                "\"/var/lib/stellar-connector/flight\"",
+                "Where it keeps them, in two files that it makes with mode 0600; without it nothing is recorded.",
+            ),
+            key("segment_mib", Integer, Default, "64", "The most MiB of each of the two files: 1 to 4096."),
+        ],
+    },
+    Section {
         path: "log",
         many: false,
         doc: "The log, on standard error.",

@@ -25,6 +25,7 @@ use crate::signer::LocalSigner;
 use crate::stellar::{LedgerSeq, Price, Stroops};
 use core::time::Duration;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// All that a running engine is told.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The log.
     pub log: Log,
+    /// The flight recorder, if it is wanted.
+    pub flight: Option<Flight>,
     /// The markets, at least one, none twice.
     pub markets: Vec<Market>,
 }
@@ -96,6 +99,15 @@ pub struct Execution {
     pub max_attempts: u32,
     /// By how much an amount may differ, basis points.
     pub amount_tolerance_bp: u32,
+}
+
+/// Where the last inputs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// The folder, made if it is not there.
+    pub folder: PathBuf,
+    /// The most bytes of each of its two files.
+    pub segment_bytes: usize,
 }
 
 /// The log, on standard error.

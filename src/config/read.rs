@@ -3,7 +3,7 @@
 use super::failure::{ConfigError, Place, Problem, holds_secret};
 use super::source::{Environment, Node, Source};
 use super::values::{self, amount, basis_points, flag, integer, parse_duration, price};
-use super::{Config, Core, Execution, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, key_file};
+use super::{Config, Core, Execution, Flight, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, key_file};
 use crate::net::Roots;
 use crate::pipeline::placement::PlanRequest;
 use crate::stellar::{Asset, LedgerSeq, MarketTable, Stroops};
@@ -52,6 +52,7 @@ impl Config {
             execution: execution(&root.section("execution")?)?,
             placement: root.section("placement")?.get("plan", str::parse::<PlanRequest>)?,
             listen: listen(&root.section("observe")?, environment)?,
+            flight: flight(&root.section("flight")?)?,
             log: log(&root.section("log")?)?,
             markets: markets(&root)?,
             signer: key_file::read(&root.section("account")?, environment)?,
@@ -108,6 +109,12 @@ fn execution(node: &Node<'_>) -> Result<Execution, ConfigError> {
         max_attempts: node.get("max_attempts", integer(1..=1_000))?,
         amount_tolerance_bp: node.get("amount_tolerance_bp", integer(0..=10_000))?,
     })
+}
+
+fn flight(node: &Node<'_>) -> Result<Option<Flight>, ConfigError> {
+    let folder: Option<PathBuf> = node.maybe("folder", str::parse)?;
+    let segment_mib: usize = node.get("segment_mib", integer(1..=4_096))?;
+    Ok(folder.map(|folder| Flight { folder, segment_bytes: segment_mib << 20 }))
 }
 
 fn listen(node: &Node<'_>, environment: &Environment) -> Result<SocketAddr, ConfigError> {

@@ -50,6 +50,12 @@ impl LocalSigner {
         Ok(Self::from_seed(&seed))
     }
 
+    /// The same key once more, for the one who must act when the engine cannot.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self { key: self.key.clone(), public: self.public }
+    }
+
     /// The secret as a strkey, for the one process that must have it: `cancel-all`, through a pipe.
     #[must_use]
     pub fn expose_strkey(&self) -> Zeroizing<String> {

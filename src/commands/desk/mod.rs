@@ -2,24 +2,31 @@
 //! takes the quotes down at the end.
 
 mod parts;
+mod record;
 mod status;
 
 pub use parts::engine_parts;
+pub use record::{FlightConfig, RecordError};
 
 use super::engine::{Engine, EngineError, EngineParts};
+use super::handover::{self, Handover};
 use super::tally::{MarketTally, TransactionTally};
 use crate::config::Config;
-use crate::events::{BookEvent, ConnId, Control, FeedFault, LedgerClosed, ReferencePrice, SymbolId};
+use crate::events::{BookEvent, ConnId, Control, ExecutionEvent, FeedFault, LedgerClosed, ReferencePrice, SymbolId};
+use crate::net::Endpoint;
 use crate::observe::{
     self, Health, HealthHandle, Metrics, MetricsError, ObserveError, Observer, Part, StageDeadline, StatusHandle,
 };
 use crate::pipeline::clock::{Clock, SystemClock};
+use crate::pipeline::flight::{self, FlightError, FlightRecorder, FlightSettings, FlightThread};
 use crate::pipeline::latency::{LatencyReader, Percentiles};
 use crate::pipeline::machine::Machine;
 use crate::pipeline::placement::{HotThread, Plan, PlanError, StageName};
 use crate::pipeline::run::Observation;
 use crate::signer::Signer;
-use crate::stellar::{AccountIndex, Asset, LedgerSeq, MarketId, MarketTable, MarketTableError, Stroops};
+use crate::stellar::{
+    AccountIndex, Asset, LedgerSeq, MarketId, MarketTable, MarketTableError, SequenceNumber, Stroops,
+};
 use crate::strategy::PureMarketMakingError;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +42,8 @@ const HEARD_WITHIN: Duration = Duration::from_millis(250);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Between two publications of the status.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// Room for what a hot thread takes in while the disk is slow, bytes.
+const FLIGHT_RING_BYTES: usize = 4 << 20;
 /// How long a hot thread may take between two turns, nanoseconds.
 const TURN_WITHIN_NS: u64 = 5_000_000_000;
 
@@ -65,6 +74,20 @@ pub enum DeskError {
     /// Standard output is gone.
     #[error("cannot print: {0}")]
     Print(#[from] std::io::Error),
+    /// The flight recorder.
+    #[error(transparent)]
+    Flight(#[from] FlightError),
+    /// A stage failed, and `cancel-all` took its quotes down.
+    #[error("{0}; cancel-all has taken its quotes down")]
+    BrokenAndCancelled(EngineError),
+    /// A stage failed, and its quotes may stand.
+    #[error("{engine}; cancel-all {what}: look at the account, its quotes may stand")]
+    Broken {
+        /// What the engine ended with.
+        engine: EngineError,
+        /// What became of the process that was to take them down.
+        what: String,
+    },
     /// The quotes did not go.
     #[error("{offers} quotes still stand {seconds} s after they were to be cancelled")]
     QuotesRemain {
@@ -84,6 +107,25 @@ pub struct Occasion {
     pub seed: u64,
     /// Whether the run can be repeated by it.
     pub repeatable: bool,
+    /// Something that is made to go wrong, to show what happens then.
+    pub fault: Option<Fault>,
+}
+
+/// A stage that panics, so many turns of its thread after the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which.
+    pub stage: StageName,
+    /// When, after the engine's start.
+    pub after: Duration,
+}
+
+impl Fault {
+    /// Fails, `elapsed_ns` nanoseconds after the engine's start, if it is time.
+    fn strike_when_due(self, elapsed_ns: u64) {
+        let due = u128::from(elapsed_ns) >= self.after.as_nanos();
+        assert!(!due, "the stage {} was told to fail, to show what happens then", self.stage.name());
+    }
 }
 
 /// What whoever runs the desk may want to tell people.
@@ -169,6 +211,10 @@ pub struct Desk {
     own_in_ledger: u32,
     whole: bool,
     cancelling: Option<Instant>,
+    /// What a process must know that takes the quotes down if the engine cannot.
+    handover: Handover,
+    sequence: Option<SequenceNumber>,
+    flight: Option<FlightThread>,
 }
 
 /// Becomes true when the process is told to end, by SIGINT (Ctrl-C) or SIGTERM.
@@ -190,8 +236,9 @@ impl Desk {
     /// If the placement does not fit this machine, the page's address cannot be had, or the engine does not start.
     pub fn open(config: Config, occasion: Occasion) -> Result<(Self, Engine), DeskError> {
         let plan = Plan::fit(&config.placement, &Machine::look())?;
-        let desk = Self::for_engine(&config, plan.clone(), occasion)?;
-        let engine = desk.start_engine(engine_parts(config, plan, occasion.seed)?)?;
+        let mut desk = Self::for_engine(&config, plan.clone(), occasion)?;
+        let recorders = desk.start_flight(&config)?;
+        let engine = desk.start_engine(engine_parts(config, plan, occasion.seed)?, recorders)?;
         Ok((desk, engine))
     }
 
@@ -238,7 +285,24 @@ impl Desk {
             own_in_ledger: 0,
             whole: false,
             cancelling: None,
+            handover: handover(config),
+            sequence: None,
+            flight: None,
         })
+    }
+
+    /// The recorders of the engine's threads, if inputs are to be kept.
+    fn start_flight(&mut self, config: &Config) -> Result<Vec<FlightRecorder>, DeskError> {
+        let Some(wanted) = &config.flight else { return Ok(Vec::new()) };
+        let settings = FlightSettings {
+            folder: wanted.folder.clone(),
+            segment_bytes: wanted.segment_bytes,
+            ring_bytes: FLIGHT_RING_BYTES,
+            configuration: FlightConfig::of(config, self.occasion.seed).to_json(),
+        };
+        let (recorders, thread) = flight::start(&settings, self.plan.threads.len())?;
+        self.flight = Some(thread);
+        Ok(recorders)
     }
 
     /// Where the status page is.
@@ -248,13 +312,18 @@ impl Desk {
     }
 
     /// The engine, whose hot threads tell the desk's probes that they turn.
-    fn start_engine(&self, parts: EngineParts) -> Result<Engine, EngineError> {
+    fn start_engine(&self, parts: EngineParts, recorders: Vec<FlightRecorder>) -> Result<Engine, EngineError> {
         let health = &self.health;
-        Engine::start(parts, Vec::new(), |thread| {
+        Engine::start(parts, recorders, |thread| {
             let pulse = health.pulse(pulse_name(thread));
+            let fault = self.occasion.fault.filter(|fault| thread.stages.contains(&fault.stage));
+            let started = SystemClock.mono();
             Box::new(move |now| {
                 if let Some(pulse) = &pulse {
                     pulse.beat(now);
+                }
+                if let Some(fault) = fault {
+                    fault.strike_when_due(now.since(started));
                 }
             })
         })
@@ -297,10 +366,28 @@ impl Desk {
             std::thread::sleep(LOOK_EVERY);
         }
         self.publish(&mut engine);
+        if engine.has_ended() {
+            return Err(self.clean_up_after(engine));
+        }
         let tick_to_wire_ns = Percentiles::of(engine.latencies[4].total());
         let ended = Ended { tick_to_wire_ns, offers: own_offers(&engine) };
         engine.stop()?;
         Ok(ended)
+    }
+
+    /// The engine has ended by itself: trading has stopped, and a process of its own takes the quotes down.
+    fn clean_up_after(&mut self, engine: Engine) -> DeskError {
+        let views = engine.views.clone();
+        let Err(engine) = engine.stop() else { return DeskError::Engine(EngineError::Panicked) };
+        let seen = self.handover.take_views(&views, AccountIndex(0), &self.table);
+        if let (false, Some(sequence)) = (seen, self.sequence) {
+            self.handover.sequence = SequenceNumber(sequence.0 - 1);
+        }
+        match handover::spawn(&self.handover) {
+            Ok(status) if status.success() => DeskError::BrokenAndCancelled(engine),
+            Ok(status) => DeskError::Broken { engine, what: format!("has not managed it ({status})") },
+            Err(error) => DeskError::Broken { engine, what: format!("could not be run ({error})") },
+        }
     }
 
     /// Closes the desk: the status page is gone.
@@ -321,6 +408,9 @@ impl Desk {
         let event = match observation {
             Observation::Book(stamped) => stamped.event,
             Observation::Execution(event) => {
+                if let ExecutionEvent::Submitted(submission) = event {
+                    self.sequence = Some(submission.sequence);
+                }
                 let markets = &self.markets;
                 let name = |id: MarketId| markets[usize::from(id.0)].name.clone();
                 self.transactions.on_execution(event, SystemClock.now().utc.0 / 1_000_000, name);
@@ -415,6 +505,21 @@ impl Desk {
     fn publish(&self, engine: &mut Engine) {
         engine.latencies.iter_mut().for_each(LatencyReader::collect);
         self.status.publish(self.status_of(engine));
+    }
+}
+
+/// What `cancel-all` must know, as far as it is known before anything has run.
+fn handover(config: &Config) -> Handover {
+    let http = &config.core.http;
+    Handover {
+        network: config.network_passphrase.clone(),
+        signer: config.signer.duplicate(),
+        core: Endpoint::Tcp { host: http.host.clone(), port: http.port },
+        meta: Some(config.core.meta_stream.clone()),
+        sequence: SequenceNumber(0),
+        last_ledger: LedgerSeq(1),
+        base_fee: config.execution.fee_per_operation,
+        offers: Vec::new(),
     }
 }
 
