@@ -1,5 +1,7 @@
 //! A configuration is either valid as a whole or refused with the place and the reason; it never shows a secret.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use stellar_connector::config::{Config, Environment, LogFormat, example};

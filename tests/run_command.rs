@@ -1,6 +1,8 @@
 //! `run` as an operator has it: the binary, a configuration file, a key file, signals; on a sandbox that it reaches by
 //! sockets alone.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
