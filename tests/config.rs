@@ -330,3 +330,53 @@ fn no_error_and_no_debug_output_shows_a_secret() {
         assert!(!refusal.contains(&secret[..40]), "{}", refusal.replace(&secret[..50], "[secret]"));
     }
 }
+
+fn file_of_the_crate(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// What the production manifests give the process, as the container sees it: the base's ConfigMap, and the overlay's
+/// variables over it.
+fn production() -> Vec<(String, String)> {
+    let base = file_of_the_crate("k8s/base/configmap.yaml");
+    let base = base.split("\ndata:\n").nth(1).unwrap().lines().filter_map(|line| line.trim().split_once(": "));
+    let overlay = file_of_the_crate("k8s/overlays/production/production.env");
+    let overlay = overlay.lines().filter_map(|line| line.split_once('='));
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.trim_matches('"').to_owned());
+    let mut variables: Vec<_> = base.map(owned).collect();
+    for variable in overlay.map(owned) {
+        variables.retain(|(name, _)| *name != variable.0);
+        variables.push(variable);
+    }
+    variables
+}
+
+#[test]
+fn the_production_manifests_hold_a_configuration_and_every_variable_of_theirs_does_something() {
+    let file = file_of_the_crate("k8s/overlays/production/connector.toml");
+    let variables = production();
+    let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let config = Config::parse("connector.toml", &file, &with_secret(&pairs)).unwrap();
+    assert_eq!(config.network_passphrase, PUBLIC_PASSPHRASE);
+    assert!(config.trading_enabled);
+    assert_eq!(config.listen, "0.0.0.0:8000".parse().unwrap());
+    assert_eq!((config.log.level, config.log.format), (tracing::Level::WARN, LogFormat::Json));
+    for (name, _) in &pairs {
+        let spoiled: Vec<_> =
+            pairs.iter().map(|&(other, value)| (other, if other == *name { "?" } else { value })).collect();
+        let refusal = Config::parse("connector.toml", &file, &with_secret(&spoiled)).unwrap_err().to_string();
+        assert!(refusal.starts_with(&format!("environment variable {name}: ")), "{name} does nothing: {refusal}");
+    }
+}
+
+#[test]
+fn the_variables_that_the_manifests_tests_allow_are_those_that_there_are() {
+    let promises = file_of_the_crate("tests/deployment/promises.py");
+    let settings = promises.split("SETTINGS = {").nth(1).unwrap().split('}').next().unwrap();
+    let settings: Vec<_> = settings.split('"').skip(1).step_by(2).collect();
+    assert!(settings.len() > 5, "{settings:?}");
+    let example = example();
+    for name in settings {
+        assert!(example.contains(name), "{name} sets nothing");
+    }
+}
