@@ -226,9 +226,11 @@ impl BookStage {
         wire: MonoNanos,
         sink: &mut impl Sink<Stamped<BookEvent>>,
     ) {
-        let Some(ledger) = self.open.map(|begin| begin.seq) else { unreachable!("a trade outside of a ledger") };
+        let Some(LedgerBegin { seq: ledger, close_time_s, .. }) = self.open else {
+            unreachable!("a trade outside of a ledger")
+        };
         let (market, base, quote) = (trade.market, trade.base, trade.quote);
-        let fill = BookEvent::Fill(Fill { ledger, market, account, side, base, quote, offer });
+        let fill = BookEvent::Fill(Fill { ledger, close_time_s, market, account, side, base, quote, offer });
         hold(&mut self.fills, Stamped { wire, event: fill }, &mut self.counters.early, sink);
     }
 

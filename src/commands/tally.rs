@@ -76,7 +76,7 @@ impl MarketTally {
     }
 
     /// A trade of ours, in a ledger that closed at `close_time_s`; gives it in words.
-    pub fn on_fill(&mut self, fill: &Fill, close_time_s: u64) -> observe::Fill {
+    pub fn on_fill(&mut self, fill: &Fill) -> observe::Fill {
         let sign = if fill.side == Side::Bid { 1 } else { -1 };
         self.fills += 1;
         self.volume_base = Stroops(self.volume_base.0.saturating_add(fill.base.0));
@@ -84,7 +84,7 @@ impl MarketTally {
         self.position.trade(sign * fill.base.0, sign * fill.quote.0);
         observe::Fill {
             ledger: fill.ledger.0,
-            time_ms: close_time_s * 1_000,
+            time_ms: fill.close_time_s * 1_000,
             market: self.market.clone(),
             side: fill.side,
             base: fill.base,

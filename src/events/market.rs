@@ -45,6 +45,8 @@ pub struct LedgerClosed {
 pub struct Fill {
     /// The ledger.
     pub ledger: LedgerSeq,
+    /// Its close time, seconds since 1970.
+    pub close_time_s: u64,
     /// The market.
     pub market: MarketId,
     /// Our account.

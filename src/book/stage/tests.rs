@@ -97,7 +97,8 @@ fn trade(base: i64, venue: TradeVenue, taker: Option<AccountIndex>) -> FeedEvent
 
 fn fill(ledger: u32, account: AccountIndex, side: Side, base: i64, offer: Option<OfferId>) -> BookEvent {
     let (base, quote) = (Stroops(base), Stroops(base * 2));
-    BookEvent::Fill(Fill { ledger: LedgerSeq(ledger), market: MARKET, account, side, base, quote, offer })
+    let close_time_s = u64::from(ledger) * 5;
+    BookEvent::Fill(Fill { ledger: LedgerSeq(ledger), close_time_s, market: MARKET, account, side, base, quote, offer })
 }
 
 fn book(offer: i64, maker: Option<AccountIndex>) -> TradeVenue {

@@ -419,8 +419,7 @@ impl Desk {
         };
         match event {
             BookEvent::Fill(fill) => {
-                let close_time_s = self.last.map_or(0, |last| last.close_time_s);
-                let fill = self.markets[usize::from(fill.market.0)].tally.on_fill(&fill, close_time_s);
+                let fill = self.markets[usize::from(fill.market.0)].tally.on_fill(&fill);
                 self.fills.push(fill.clone());
                 tell(self, engine, Told::Fill(&fill))
             }

@@ -20,7 +20,7 @@ export function draw(status, choice) {
   drawLedgers(status.ledger.recent);
   drawActivity(status, market);
   rows(byId("balances"), status.balances.map((line) => [
-    { text: line.account }, { text: line.asset }, amountCell(line.available), amountCell(line.total),
+    { text: shortened(line.account), hint: line.account }, { text: line.asset }, amountCell(line.available), amountCell(line.total),
   ]));
   rows(byId("queues"), status.queues.map((queue) => [
     { text: queue.ring }, number(count(queue.length)), number(count(queue.capacity)),
@@ -31,6 +31,11 @@ export function draw(status, choice) {
   ]));
   byId("refusals-empty").hidden = status.refusals.some((line) => line.count > 0);
   document.title = title(market, profit);
+}
+
+/** An account as explorers show it: its first and last four characters. What is no key stays whole. */
+function shortened(account) {
+  return /^[GM][A-Z2-7]{55,}$/.test(account) ? `${account.slice(0, 4)}…${account.slice(-4)}` : account;
 }
 
 /** Writes a node's text, class and title if they changed. */
