@@ -9,14 +9,21 @@
 pub mod ledger;
 
 mod actor;
+mod chain;
 mod clock;
 mod core_http;
 mod engine;
+#[cfg(test)]
+mod fixture;
+mod history;
+mod horizon;
+mod http;
 mod kraken;
 mod meta_stream;
 mod price_server;
 mod random;
 mod reference;
+mod rpc;
 mod running;
 mod serve;
 mod setup;
@@ -24,6 +31,7 @@ mod traders;
 mod world;
 
 pub use engine::{EngineAccount, EngineOffer, EngineSnapshot};
+pub use history::HistoryBounds;
 pub use meta_stream::MetaOutput;
 pub use reference::{ReferenceConfig, Tick};
 pub use running::{CloseRule, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};

@@ -3,11 +3,12 @@
 use super::clock::utc_now;
 use super::core_http::{Core, CoreHttp, CoreInfo};
 use super::engine::EngineSnapshot;
+use super::history::{History, HistoryBounds};
 use super::meta_stream::{MetaOutput, MetaStream};
 use super::price_server::PriceServer;
 use super::reference::{Symbol, Tick};
 use super::world::{Submission, World, WorldConfig, WorldError};
-use crate::stellar::{AccountId, Market, MarketId};
+use crate::stellar::{AccountId, Market, MarketId, NetworkId};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -67,6 +68,8 @@ pub struct SandboxConfig {
     /// the first has had to go, a newcomer's stream ends before it begins, rather than with a hole in it. A lively
     /// market fills about 14 KB a ledger.
     pub max_history_bytes: usize,
+    /// How much of the past Horizon and Stellar RPC show.
+    pub history: HistoryBounds,
     /// Port of core's commands on 127.0.0.1; 0 for any.
     pub core_port: u16,
     /// Port of the reference price on 127.0.0.1; 0 for any.
@@ -83,6 +86,7 @@ impl SandboxConfig {
             ticks: Ticks::Automatic,
             meta: MetaOutput::UnixSocket,
             max_history_bytes: 256 << 20,
+            history: HistoryBounds::default(),
             core_port: 0,
             price_port: 0,
         }
@@ -151,7 +155,7 @@ pub struct Sandbox {
 
 #[derive(Debug)]
 struct Shared {
-    world: Mutex<World>,
+    inside: Mutex<Inside>,
     network: String,
     engine: AccountId,
     markets: Vec<Market>,
@@ -161,6 +165,13 @@ struct Shared {
     pushed: Mutex<Vec<Symbol>>,
     signal: Mutex<Signal>,
     woken: Condvar,
+}
+
+/// The world and its past: under one lock, so that both are of the same ledger.
+#[derive(Debug)]
+struct Inside {
+    world: World,
+    history: History,
 }
 
 #[derive(Debug, Default)]
@@ -198,10 +209,13 @@ impl Sandbox {
         config.world.founded_at_s = utc_now().seconds().saturating_sub(FOUNDED_BEFORE_S);
         let network = config.world.network_passphrase.clone();
         let mut world = World::new(&config.world)?;
+        let mut history = History::new(NetworkId::from_passphrase(&network), config.history);
         for ledger in world.take_founding() {
             meta.publish(&ledger);
+            history.record_xdr(ledger);
         }
-        let shared = Arc::new(Shared::new(world, network, config.close, config.ticks));
+        let inside = Inside { world, history };
+        let shared = Arc::new(Shared::new(inside, network, config.close, config.ticks));
         let thread = |what| move |source| SandboxError::Thread { what, source };
         let prices = PriceServer::start(price_listener, shared.tickers()).map_err(thread("the reference price"))?;
         let core = CoreHttp::start(core_listener, Arc::clone(&shared)).map_err(thread("core's commands"))?;
@@ -270,7 +284,7 @@ impl Sandbox {
     /// The engine's account as of the last closed ledger.
     #[must_use]
     pub fn engine(&self) -> EngineSnapshot {
-        self.shared.world.lock().engine()
+        self.shared.inside.lock().world.engine()
     }
 
     /// How many clients have subscribed to a market's reference price.
@@ -328,7 +342,8 @@ impl Drop for Sandbox {
 }
 
 impl Shared {
-    fn new(world: World, network: String, close: CloseRule, ticks: Ticks) -> Self {
+    fn new(inside: Inside, network: String, close: CloseRule, ticks: Ticks) -> Self {
+        let world = &inside.world;
         let pushed = match ticks {
             Ticks::Automatic => Vec::new(),
             Ticks::Pushed => {
@@ -343,7 +358,7 @@ impl Shared {
             symbols: world.symbols().to_vec(),
             on_submission: matches!(close, CloseRule::OnSubmission { .. }),
             pushed: Mutex::new(pushed),
-            world: Mutex::new(world),
+            inside: Mutex::new(inside),
             signal: Mutex::new(Signal::default()),
             woken: Condvar::new(),
         }
@@ -351,7 +366,8 @@ impl Shared {
 
     /// Each symbol with its ticker as it is now.
     fn tickers(&self) -> Vec<(String, String)> {
-        let (world, now) = (self.world.lock(), utc_now());
+        let (inside, now) = (self.inside.lock(), utc_now());
+        let world = &inside.world;
         let symbols = self.symbols.iter().zip(0_u16..);
         symbols.map(|(name, market)| (name.clone(), world.ticker(MarketId(market), now))).collect()
     }
@@ -376,14 +392,16 @@ impl Shared {
         let mut next = Instant::now() + interval;
         while self.wait_for_close(next) {
             let closed = {
-                let mut world = self.world.lock();
+                let mut inside = self.inside.lock();
+                let Inside { world, history } = &mut *inside;
                 for (ticker, market) in self.pushed.lock().iter().zip(0_u16..) {
                     world.set_reference(MarketId(market), ticker.mid());
                 }
-                world.close_ledger(utc_now().seconds())
+                let closed = world.close(utc_now().seconds());
+                closed.inspect(|closed| history.record(&closed.meta, closed.bytes.clone()))
             };
             match closed {
-                Ok(ledger) => meta.publish(&ledger),
+                Ok(closed) => meta.publish(&closed.bytes),
                 Err(error) => {
                     tracing::error!(%error, "the sandbox closes no more ledgers");
                     return;
@@ -418,11 +436,11 @@ impl Shared {
             let now = utc_now();
             loop {
                 // Not in the loop's head, where the world would stay locked while the tick is published.
-                let tick = self.world.lock().reference_tick(now);
+                let tick = self.inside.lock().world.reference_tick(now);
                 let Some(tick) = tick else { break };
                 prices.publish(tick);
             }
-            let due = self.world.lock().next_tick_due();
+            let due = self.inside.lock().world.next_tick_due();
             rest = Duration::from_nanos(due.0.saturating_sub(utc_now().0)).max(SHORTEST_REST);
         }
     }
@@ -438,7 +456,7 @@ impl Shared {
 
 impl Core for Arc<Shared> {
     fn submit(&self, envelope: &[u8]) -> Submission {
-        let answer = self.world.lock().submit(envelope);
+        let answer = self.inside.lock().world.submit(envelope);
         if self.on_submission && answer == Submission::Pending {
             self.signal.lock().submitted = true;
             self.woken.notify_all();
@@ -447,7 +465,8 @@ impl Core for Arc<Shared> {
     }
 
     fn info(&self) -> CoreInfo {
-        let world = self.world.lock();
+        let inside = self.inside.lock();
+        let world = &inside.world;
         let header = world.ledger().header();
         let close_time_s = header.scp_value.close_time.0;
         CoreInfo {

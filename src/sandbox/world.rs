@@ -204,6 +204,11 @@ impl World {
     /// # Errors
     /// If the metadata cannot be written.
     pub fn close_ledger(&mut self, now_s: u64) -> Result<Vec<u8>, WorldError> {
+        self.close(now_s).map(|closed| closed.bytes)
+    }
+
+    /// The same, with the metadata as it was before it became bytes.
+    pub(crate) fn close(&mut self, now_s: u64) -> Result<Closed, WorldError> {
         if self.lively {
             self.let_traders_act();
         }
@@ -211,7 +216,7 @@ impl World {
         let close_time_s = now_s.max(close_time_s(&self.ledger) + 1);
         let closed = Closed::new(&mut self.ledger, close_time_s)?;
         self.engine.account_for(&closed, self.ledger.header().ledger_seq);
-        Ok(closed.bytes)
+        Ok(closed)
     }
 
     /// The next tick of a reference price that is due at `now`, if one is: call it until it gives none.
@@ -309,7 +314,7 @@ fn genesis(config: &WorldConfig) -> GenesisConfig {
 /// A ledger that has just closed.
 #[derive(Debug)]
 pub(crate) struct Closed {
-    meta: LedgerCloseMeta,
+    pub(crate) meta: LedgerCloseMeta,
     /// The same in XDR.
     pub(crate) bytes: Vec<u8>,
 }

@@ -51,6 +51,9 @@ use frame::Frame;
 use mempool::{Lanes, Mempool};
 use store::{Key, Store, offer_in};
 
+pub(crate) use frame::account_of;
+pub(crate) use tx_set::{SetTransaction, transactions_of};
+
 pub use genesis::{GenesisConfig, account_id, root_key};
 pub use submission::SubmitOutcome;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use stellar_xdr::{
-    AccountId, GeneralizedTransactionSet, Hash, ParallelTxsComponent, TransactionEnvelope, TransactionPhase,
-    TransactionSet, TransactionSetV1, TxSetComponent, TxSetComponentTxsMaybeDiscountedFee, WriteXdr,
+    AccountId, GeneralizedTransactionSet, Hash, LedgerCloseMeta, ParallelTxsComponent, TransactionEnvelope,
+    TransactionPhase, TransactionSet, TransactionSetV1, TxSetComponent, TxSetComponentTxsMaybeDiscountedFee, WriteXdr,
 };
 
 use super::assets::hash_xdr;
@@ -115,6 +115,32 @@ pub(crate) fn unpack(set: &TxSet, network_id: &[u8; 32], header_fee: u32, max_si
             priced
         }
     }
+}
+
+/// A transaction of a closed ledger's set.
+#[derive(Clone, Debug)]
+pub(crate) struct SetTransaction {
+    pub(crate) hash: Hash,
+    /// Of the transaction inside of a fee bump.
+    pub(crate) inner_hash: Option<Hash>,
+    pub(crate) envelope: TransactionEnvelope,
+}
+
+/// The transactions of a closed ledger, in the order of its set, which is not that of application.
+pub(crate) fn transactions_of(meta: &LedgerCloseMeta, network_id: &[u8; 32]) -> Vec<SetTransaction> {
+    let set = match meta {
+        LedgerCloseMeta::V0(meta) => TxSet::Legacy(meta.tx_set.clone()),
+        LedgerCloseMeta::V1(meta) => TxSet::Generalized(meta.tx_set.clone()),
+        LedgerCloseMeta::V2(meta) => TxSet::Generalized(meta.tx_set.clone()),
+    };
+    let frames = unpack(&set, network_id, 0, 0).into_iter().map(|priced| priced.frame);
+    frames
+        .map(|frame| SetTransaction {
+            hash: frame.hash.clone(),
+            inner_hash: frame.fee_bump().map(|_| frame.inner_hash.clone()),
+            envelope: frame.envelope().clone(),
+        })
+        .collect()
 }
 
 /// What everybody pays in a set of before protocol 20: if it is nearly full, the lowest bid (`TxSetFrame::getBaseFee`).

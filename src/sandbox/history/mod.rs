@@ -1,0 +1,230 @@
+//! What happened: closed ledgers, the newest so many, found by number, hash, account and place.
+//!
+//! This is what Horizon and Stellar RPC keep in databases. Here it is in memory and bounded: once the bound is reached,
+//! the oldest ledger goes, and whoever asks for it is told that history begins later (Horizon's 410, RPC's
+//! `oldestLedger`).
+
+mod record;
+mod toid;
+
+pub(crate) use record::{LedgerRecord, TransactionRecord, account_of};
+pub(crate) use toid::Toid;
+
+use super::ledger::{SetTransaction, transactions_of};
+use crate::stellar::NetworkId;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use stellar_xdr::{
+    Hash, LedgerCloseMeta, LedgerEntryChanges, Limits, ReadXdr, TransactionMeta, TransactionResultPair, VecM,
+};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryBounds {
+    /// Ledgers.
+    pub max_ledgers: usize,
+    /// Bytes of their `LedgerCloseMeta` in XDR; what is decoded from it takes several times that.
+    pub max_bytes: usize,
+}
+
+impl Default for HistoryBounds {
+    /// A day of five-second ledgers, or 64 MiB of them.
+    fn default() -> Self {
+        Self { max_ledgers: 17_280, max_bytes: 64 << 20 }
+    }
+}
+
+/// Closed ledgers.
+#[derive(Debug)]
+pub(crate) struct History {
+    network: NetworkId,
+    bounds: HistoryBounds,
+    ledgers: VecDeque<LedgerRecord>,
+    bytes: usize,
+    by_hash: FxHashMap<Hash, Toid>,
+}
+
+impl History {
+    /// An empty one.
+    pub(crate) fn new(network: NetworkId, bounds: HistoryBounds) -> Self {
+        Self { network, bounds, ledgers: VecDeque::new(), bytes: 0, by_hash: FxHashMap::default() }
+    }
+
+    /// Adds the ledger that closed after the last one; `xdr` is `meta` in XDR.
+    ///
+    /// # Panics
+    /// If it does not follow.
+    pub(crate) fn record(&mut self, meta: &LedgerCloseMeta, xdr: Vec<u8>) {
+        let record = read(meta, xdr, self.network);
+        if let Some(last) = self.ledgers.back() {
+            assert_eq!(record.seq(), last.seq() + 1, "a ledger is missing in the history");
+        }
+        for tx in &record.transactions {
+            self.by_hash.insert(tx.hash.clone(), tx.id);
+            if let Some(inner) = &tx.inner_hash {
+                self.by_hash.insert(inner.clone(), tx.id);
+            }
+        }
+        self.bytes += record.meta.len();
+        self.ledgers.push_back(record);
+        while self.ledgers.len() > self.bounds.max_ledgers.max(1)
+            || (self.bytes > self.bounds.max_bytes && self.ledgers.len() > 1)
+        {
+            self.forget_oldest();
+        }
+    }
+
+    /// The same from XDR alone, which the ledger itself wrote.
+    ///
+    /// # Panics
+    /// If it is no `LedgerCloseMeta`, or does not follow.
+    pub(crate) fn record_xdr(&mut self, xdr: Vec<u8>) {
+        match LedgerCloseMeta::from_xdr(&xdr, Limits::none()) {
+            Ok(meta) => self.record(&meta, xdr),
+            Err(error) => panic!("the ledger wrote metadata that cannot be read: {error}"),
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(oldest) = self.ledgers.pop_front() else { return };
+        self.bytes -= oldest.meta.len();
+        for tx in &oldest.transactions {
+            self.by_hash.remove(&tx.hash);
+            if let Some(inner) = &tx.inner_hash {
+                self.by_hash.remove(inner);
+            }
+        }
+    }
+
+    /// Every ledger that is kept, oldest first.
+    pub(crate) fn ledgers(&self) -> impl DoubleEndedIterator<Item = &LedgerRecord> + ExactSizeIterator {
+        self.ledgers.iter()
+    }
+
+    /// The oldest one that is kept.
+    pub(crate) fn oldest(&self) -> Option<&LedgerRecord> {
+        self.ledgers.front()
+    }
+
+    /// The last closed one.
+    pub(crate) fn newest(&self) -> Option<&LedgerRecord> {
+        self.ledgers.back()
+    }
+
+    /// A ledger by its number.
+    pub(crate) fn ledger(&self, seq: u32) -> Option<&LedgerRecord> {
+        let first = self.oldest()?.seq();
+        self.ledgers.get(usize::try_from(seq.checked_sub(first)?).ok()?)
+    }
+
+    /// A transaction by its place, or by that of one of its operations.
+    pub(crate) fn transaction_at(&self, id: Toid) -> Option<(&LedgerRecord, &TransactionRecord)> {
+        let ledger = self.ledger(id.ledger())?;
+        let index = usize::try_from(id.transaction().checked_sub(1)?).ok()?;
+        ledger.transactions.get(index).map(|tx| (ledger, tx))
+    }
+
+    /// A transaction by its hash, or by that of the transaction inside of its fee bump.
+    pub(crate) fn transaction(&self, hash: &Hash) -> Option<(&LedgerRecord, &TransactionRecord)> {
+        self.transaction_at(*self.by_hash.get(hash)?)
+    }
+}
+
+/// What a ledger's metadata says of one transaction.
+struct Processed<'m> {
+    result: &'m TransactionResultPair,
+    fee_changes: &'m LedgerEntryChanges,
+    meta: &'m TransactionMeta,
+    post_fee_changes: Option<&'m LedgerEntryChanges>,
+}
+
+fn read(meta: &LedgerCloseMeta, xdr: Vec<u8>, network: NetworkId) -> LedgerRecord {
+    let processed: Vec<Processed<'_>> = match meta {
+        LedgerCloseMeta::V0(meta) => meta.tx_processing.iter().map(Into::into).collect(),
+        LedgerCloseMeta::V1(meta) => meta.tx_processing.iter().map(Into::into).collect(),
+        LedgerCloseMeta::V2(meta) => meta.tx_processing.iter().map(Into::into).collect(),
+    };
+    let header = match meta {
+        LedgerCloseMeta::V0(meta) => &meta.ledger_header,
+        LedgerCloseMeta::V1(meta) => &meta.ledger_header,
+        LedgerCloseMeta::V2(meta) => &meta.ledger_header,
+    };
+    let mut set: FxHashMap<Hash, SetTransaction> =
+        transactions_of(meta, &network.0).into_iter().map(|tx| (tx.hash.clone(), tx)).collect();
+    let seq = header.header.ledger_seq;
+    let transactions = processed.into_iter().zip(1..).map(|(done, place)| {
+        let hash = &done.result.transaction_hash;
+        let Some(SetTransaction { hash, inner_hash, envelope }) = set.remove(hash) else {
+            unreachable!("ledger {seq} has a result of a transaction that is not in its set: {hash}")
+        };
+        TransactionRecord {
+            id: Toid::new(seq, place, 0),
+            hash,
+            inner_hash,
+            envelope,
+            result: done.result.result.clone(),
+            fee_changes: done.fee_changes.clone(),
+            meta: done.meta.clone(),
+            post_fee_changes: done.post_fee_changes.cloned().unwrap_or_else(|| LedgerEntryChanges(VecM::default())),
+        }
+    });
+    LedgerRecord { header: header.clone(), transactions: transactions.collect(), meta: xdr }
+}
+
+impl<'m> From<&'m stellar_xdr::TransactionResultMeta> for Processed<'m> {
+    fn from(of: &'m stellar_xdr::TransactionResultMeta) -> Self {
+        Self {
+            result: &of.result,
+            fee_changes: &of.fee_processing,
+            meta: &of.tx_apply_processing,
+            post_fee_changes: None,
+        }
+    }
+}
+
+impl<'m> From<&'m stellar_xdr::TransactionResultMetaV1> for Processed<'m> {
+    fn from(of: &'m stellar_xdr::TransactionResultMetaV1) -> Self {
+        Self {
+            result: &of.result,
+            fee_changes: &of.fee_processing,
+            meta: &of.tx_apply_processing,
+            post_fee_changes: Some(&of.post_tx_apply_fee_processing),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::fixture::Fixture;
+
+    #[test]
+    fn every_transaction_is_found_by_its_hash_and_its_place() {
+        let fixture = Fixture::lively(10);
+        let history = &fixture.history;
+        let mut found = 0;
+        for ledger in history.ledgers() {
+            assert_eq!(history.ledger(ledger.seq()).map(|ledger| ledger.seq()), Some(ledger.seq()));
+            for tx in &ledger.transactions {
+                assert_eq!(history.transaction(&tx.hash).map(|(_, found)| found.id), Some(tx.id));
+                assert_eq!(history.transaction_at(tx.id.at(1)).map(|(_, found)| &found.hash), Some(&tx.hash));
+                found += 1;
+            }
+        }
+        assert!(found > 10, "{found}");
+        assert_eq!(history.newest().map(LedgerRecord::seq), Some(fixture.chain().latest()));
+    }
+
+    #[test]
+    fn the_oldest_ledgers_go_when_the_bound_is_reached_and_are_not_found_any_more() {
+        let engine = crate::sandbox::EngineAccount::without_trustlines(crate::stellar::AccountId([7; 32]));
+        let bounds = HistoryBounds { max_ledgers: 3, max_bytes: usize::MAX };
+        let mut fixture = Fixture::of(&crate::sandbox::WorldConfig::new(1, engine), bounds);
+        let gone = fixture.history.newest().map(|ledger| ledger.seq()).unwrap();
+        let hash = fixture.history.newest().unwrap().transactions[0].hash.clone();
+        (0..3).for_each(|_| fixture.close());
+        assert_eq!(fixture.history.ledgers().len(), 3);
+        assert!(fixture.history.ledger(gone).is_none());
+        assert!(fixture.history.transaction(&hash).is_none());
+    }
+}

@@ -1,0 +1,28 @@
+//! Effects: what operations did to accounts.
+
+use super::{Chain, Page, Problem, Target};
+use serde_json::Value;
+
+pub(crate) fn all(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_account(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_ledger(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_operation(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_pool(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_transaction(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}

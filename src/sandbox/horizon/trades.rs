@@ -1,0 +1,20 @@
+//! Trades.
+
+use super::{Chain, Page, Problem, Target};
+use serde_json::Value;
+
+pub(crate) fn all(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_account(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_offer(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
+
+pub(crate) fn of_pool(_chain: &Chain<'_>, _target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+    Err(Problem::not_found())
+}
