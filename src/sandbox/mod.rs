@@ -13,6 +13,7 @@ mod chain;
 mod clock;
 mod core_http;
 mod engine;
+mod faces;
 #[cfg(test)]
 mod fixture;
 mod history;
