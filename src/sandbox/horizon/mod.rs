@@ -25,6 +25,7 @@ mod words;
 
 pub(crate) use page::{Order, Page};
 pub(crate) use problem::Problem;
+pub(crate) use words::civil as civil_date;
 
 use super::chain::Chain;
 use super::http::Query;

@@ -1,4 +1,4 @@
-//! Stellar RPC: JSON-RPC 2.0 over POST.
+//! Stellar RPC: JSON-RPC 2.0, the methods that trading clients use.
 
 use super::faces::Host;
 use super::http::Response;
