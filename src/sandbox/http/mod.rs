@@ -15,8 +15,8 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rate_limit::RateLimiter;
+pub(crate) use rate_limit::{Quota, RateLimiter};
 pub(crate) use request::{Method, Query, Request, percent_decode};
 pub(crate) use response::Response;
-pub(crate) use server::{Bounds, Refused, Server, Waker};
+pub(crate) use server::{Bounds, Server, Waker};
 pub(crate) use service::{Answer, Feed, Flow, Later, Mishap, Reply, Service};

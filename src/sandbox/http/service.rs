@@ -36,6 +36,33 @@ impl From<Response> for Answer {
     }
 }
 
+impl Answer {
+    /// The same with `change` made to the reply, whenever it comes. A stream has none.
+    pub(crate) fn map(self, change: impl Fn(Reply) -> Reply + Send + 'static) -> Self {
+        match self {
+            Self::Now(reply) => Self::Now(change(reply)),
+            Self::Later(inner) => Self::Later(Box::new(Changed { inner, change })),
+            Self::Stream { .. } => self,
+        }
+    }
+}
+
+/// A later answer to which something is done.
+struct Changed<F> {
+    inner: Box<dyn Later>,
+    change: F,
+}
+
+impl<F: Fn(Reply) -> Reply + Send> Later for Changed<F> {
+    fn poll(&mut self, now: Instant) -> Option<Reply> {
+        self.inner.poll(now).map(&self.change)
+    }
+
+    fn due(&self) -> Instant {
+        self.inner.due()
+    }
+}
+
 /// An answer, and what becomes of it on its way.
 #[derive(Debug)]
 pub(crate) struct Reply {
