@@ -15,6 +15,7 @@ mod offers;
 mod operations;
 mod order_book;
 mod page;
+mod past;
 mod paths;
 mod problem;
 mod root;
