@@ -16,9 +16,9 @@ mod sponsors;
 mod toid;
 mod trades;
 
-pub(crate) use changes::{Change, changes};
+pub(crate) use changes::changes;
 pub(crate) use effects::{
-    Effect, EffectKind, Money, Pool, PoolDelta, Sponsored, TradeEffect, asset_of, pool_delta, strict_receive_sent,
+    Effect, EffectKind, Money, Pool, Sponsored, TradeEffect, asset_of, pool_delta, strict_receive_sent,
 };
 pub(crate) use places::{Between, Scope};
 pub(crate) use record::{LedgerRecord, TransactionRecord, account_of};

@@ -24,6 +24,9 @@ mod trades;
 mod transactions;
 mod words;
 
+#[cfg(test)]
+mod past_tests;
+
 pub(crate) use page::{Order, Page};
 pub(crate) use problem::Problem;
 

@@ -12,7 +12,7 @@ mod sponsorship;
 
 pub(crate) use lines::asset_of;
 pub(crate) use payments::strict_receive_sent;
-pub(crate) use pools::{PoolDelta, pool_delta};
+pub(crate) use pools::pool_delta;
 
 use super::changes::{Change, changes};
 use super::claims::Taken;
