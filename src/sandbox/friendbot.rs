@@ -123,13 +123,14 @@ pub(crate) fn answer(behind: &Arc<Behind>, request: &Request, now: Instant) -> A
         return problem_response(&Problem::server_over_capacity()).into();
     };
     behind.host.hurry();
-    Answer::Later(Box::new(Waiting { behind: Arc::clone(behind), gift, due: now + WAIT }))
+    Answer::Later(Box::new(Waiting { behind: Arc::clone(behind), gift, base_url: request.base_url.clone(), due: now + WAIT }))
 }
 
 /// A request that waits for its gift.
 struct Waiting {
     behind: Arc<Behind>,
     gift: Arc<Gift>,
+    base_url: String,
     due: Instant,
 }
 
@@ -147,7 +148,7 @@ impl Waiting {
         look(&*self.behind.host, |chain| {
             let Some((_, tx)) = chain.history.transaction(&sent.hash) else { return Outcome::Waits };
             if tx.succeeded() {
-                return Outcome::Done(horizon::transaction_response(chain, &sent.hash));
+                return Outcome::Done(horizon::transaction_response(chain, &sent.hash, &self.base_url));
             }
             let exists = OperationResult::OpInner(OperationResultTr::CreateAccount(
                 stellar_xdr::CreateAccountResult::AlreadyExist,

@@ -17,6 +17,7 @@ mod offers;
 mod operations;
 mod order_book;
 mod page;
+mod past;
 mod paths;
 mod problem;
 mod root;
@@ -26,6 +27,9 @@ mod trade_aggregations;
 mod trades;
 mod transactions;
 mod words;
+
+#[cfg(test)]
+mod past_tests;
 
 pub(crate) use face::{answer, problem as problem_response};
 pub(crate) use page::{Order, Page};

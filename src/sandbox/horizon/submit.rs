@@ -27,6 +27,8 @@ struct HandedIn {
     raw: String,
     envelope: Vec<u8>,
     hash: Hash,
+    /// Where links in the answer lead.
+    base_url: String,
 }
 
 /// Hands in a transaction, and answers when a ledger has it. The answer looks for it with `later`.
@@ -70,7 +72,7 @@ impl HandedIn {
         let envelope = BASE64.decode(&raw).map_err(|_| malformed())?;
         let parsed = TransactionEnvelope::from_xdr(&envelope, ENVELOPE_LIMITS).map_err(|_| malformed())?;
         let hash = parsed.hash(NetworkId::from_passphrase(passphrase).0).map_err(|_| malformed())?;
-        Ok(Self { hash: Hash(hash), envelope, raw })
+        Ok(Self { hash: Hash(hash), envelope, raw, base_url: request.base_url.clone() })
     }
 
     fn submit(self, host: &dyn Host, later: Arc<dyn Host>, now: Instant) -> Answer {
@@ -92,7 +94,7 @@ impl HandedIn {
     fn applied(&self, chain: &Chain<'_>) -> Option<Response> {
         let (_, tx) = chain.history.transaction(&self.hash)?;
         Some(match tx.succeeded() {
-            true => shown(chain, &self.hash),
+            true => shown(chain, &self.hash, &self.base_url),
             false => problem(&self.failed(&tx.result)),
         })
     }
@@ -127,10 +129,10 @@ impl HandedIn {
 }
 
 /// A transaction that a ledger has, as a resource.
-pub(crate) fn shown(chain: &Chain<'_>, hash: &Hash) -> Response {
+pub(crate) fn shown(chain: &Chain<'_>, hash: &Hash, base_url: &str) -> Response {
     let hash = hash.to_string();
     let path = format!("/transactions/{hash}");
-    let target = Target { variables: vec![hash], query: Query::default(), base_url: String::new(), path };
+    let target = Target { variables: vec![hash], query: Query::default(), base_url: base_url.to_owned(), path };
     match transactions::one(chain, &target) {
         Ok(resource) => hal(200, &resource),
         Err(missing) => problem(&missing),
