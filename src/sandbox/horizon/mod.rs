@@ -15,6 +15,7 @@ mod offers;
 mod operations;
 mod order_book;
 mod page;
+mod parameters;
 mod paths;
 mod problem;
 mod root;
