@@ -106,6 +106,11 @@ impl TransactionRecord {
         }
     }
 
+    /// The place of its operation of this index (from 0).
+    pub(crate) fn operation_id(&self, index: usize) -> Toid {
+        self.id.at(u32::try_from(index + 1).unwrap_or(u32::MAX))
+    }
+
     /// The source of its operation of this index (from 0).
     pub(crate) fn operation_source(&self, index: usize) -> MuxedAccount {
         let own = self.operations().get(index).and_then(|operation| operation.source_account.clone());
