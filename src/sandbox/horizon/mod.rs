@@ -18,6 +18,7 @@ mod operations;
 mod order_book;
 mod page;
 mod past;
+mod parameters;
 mod paths;
 mod problem;
 mod root;
