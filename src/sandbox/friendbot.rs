@@ -123,7 +123,12 @@ pub(crate) fn answer(behind: &Arc<Behind>, request: &Request, now: Instant) -> A
         return problem_response(&Problem::server_over_capacity()).into();
     };
     behind.host.hurry();
-    Answer::Later(Box::new(Waiting { behind: Arc::clone(behind), gift, base_url: request.base_url.clone(), due: now + WAIT }))
+    Answer::Later(Box::new(Waiting {
+        behind: Arc::clone(behind),
+        gift,
+        base_url: request.base_url.clone(),
+        due: now + WAIT,
+    }))
 }
 
 /// A request that waits for its gift.

@@ -17,8 +17,8 @@ mod offers;
 mod operations;
 mod order_book;
 mod page;
-mod past;
 mod parameters;
+mod past;
 mod paths;
 mod problem;
 mod root;
@@ -29,6 +29,8 @@ mod trades;
 mod transactions;
 mod words;
 
+#[cfg(test)]
+mod face_tests;
 #[cfg(test)]
 mod past_tests;
 
