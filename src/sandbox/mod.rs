@@ -36,5 +36,5 @@ pub use history::HistoryBounds;
 pub use meta_stream::MetaOutput;
 pub use reference::{ReferenceConfig, Tick};
 pub use running::{CloseRule, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
-pub use traders::Activity;
+pub use traders::{Activity, Crowd};
 pub use world::{Submission, World, WorldConfig, WorldError};

@@ -132,7 +132,7 @@ pub struct World {
     traders: Vec<Box<dyn Trader>>,
     /// Whether they act after the founding.
     lively: bool,
-    reference: Reference,
+    pub(super) reference: Reference,
     random: Random,
     engine: Engine,
     founding: Vec<Vec<u8>>,
@@ -167,7 +167,7 @@ impl World {
         let metas = founding.metas;
         let engine = Engine::new(config);
         let random = Random::new(config.seed, TRADERS_STREAM);
-        let lively = config.activity == Activity::Lively;
+        let lively = config.activity.is_lively();
         Ok(Self { ledger, network, exchange, traders, lively, reference, random, engine, founding: metas })
     }
 

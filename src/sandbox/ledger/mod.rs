@@ -51,6 +51,7 @@ use frame::Frame;
 use mempool::{Lanes, Mempool};
 use store::{Key, Store, offer_in};
 
+pub(crate) use assets::pool_id;
 pub(crate) use frame::account_of;
 pub(crate) use tx_set::{SetTransaction, transactions_of};
 

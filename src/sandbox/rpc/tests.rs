@@ -102,7 +102,10 @@ fn the_network_and_its_health_are_told() {
     }
     assert_eq!(version["protocolVersion"], 27);
     let fees = desk.result("getFeeStats", &Value::Null);
-    assert_eq!((&fees["inclusionFee"]["p50"], &fees["inclusionFee"]["ledgerCount"]), (&json!("100"), &json!(desk.latest() - 1)));
+    assert_eq!(
+        (&fees["inclusionFee"]["p50"], &fees["inclusionFee"]["ledgerCount"]),
+        (&json!("100"), &json!(desk.latest() - 1))
+    );
     assert_eq!(fees["sorobanInclusionFee"]["max"], "0");
 }
 
