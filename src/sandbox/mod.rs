@@ -28,6 +28,7 @@ mod rpc;
 mod running;
 mod serve;
 mod setup;
+mod state;
 mod traders;
 mod world;
 
@@ -36,5 +37,6 @@ pub use history::HistoryBounds;
 pub use meta_stream::MetaOutput;
 pub use reference::{ReferenceConfig, Tick};
 pub use running::{CloseRule, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
+pub use state::{StateConfig, StateError};
 pub use traders::{Activity, Crowd};
 pub use world::{Submission, World, WorldConfig, WorldError};

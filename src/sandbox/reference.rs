@@ -5,6 +5,7 @@
 
 use super::kraken;
 use super::random::Random;
+use super::state::ReferenceNotes;
 use crate::events::UtcNanos;
 
 /// Decimals of a price.
@@ -160,6 +161,32 @@ impl Reference {
         let symbol = &mut self.symbols[symbol];
         symbol.anchor = mid;
         symbol.mid = mid;
+    }
+
+    /// What is to be remembered beside the seed; the day's trading is not.
+    pub(crate) fn notes(&self) -> ReferenceNotes {
+        let falling = self.symbols.iter().enumerate().filter(|(_, symbol)| symbol.falling);
+        ReferenceNotes {
+            random: self.random.position().to_string(),
+            other: self.other,
+            mids: self.symbols.iter().map(|symbol| symbol.mid.to_bits()).collect(),
+            falling: falling.map(|(index, _)| index).collect(),
+        }
+    }
+
+    /// Goes on from there; what makes no sense is left as it is.
+    pub(crate) fn resume(&mut self, notes: &ReferenceNotes) {
+        if let Ok(position) = notes.random.parse() {
+            self.random.go_on_from(position);
+        }
+        self.other = notes.other.min(self.symbols.len() - 1);
+        for (index, (symbol, mid)) in self.symbols.iter_mut().zip(&notes.mids).enumerate() {
+            let mid = f64::from_bits(*mid);
+            if mid.is_finite() && mid > 0.0 {
+                symbol.set_mid(mid);
+            }
+            symbol.falling = notes.falling.contains(&index);
+        }
     }
 
     fn step(&mut self, index: usize, now: UtcNanos) -> Tick {

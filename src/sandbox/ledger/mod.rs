@@ -274,7 +274,7 @@ impl Ledger {
     /// The pool of two assets, in either order.
     #[must_use]
     pub fn pool_of(&self, x: &Asset, y: &Asset) -> Option<&LiquidityPoolEntry> {
-        self.store.pool(&assets::pool_id(x, y))
+        self.store.pool(&pool_id(x, y))
     }
 
     /// Any entry, with when it was last modified and who sponsors it; `None` also for what only contracts have.
