@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Readers of a Unix socket at once; one more is closed without a byte.
 pub(crate) const MAX_READERS: usize = 8;
@@ -110,6 +110,17 @@ impl MetaStream {
         self.history.push(meta);
     }
 
+    /// Says nothing for so long; ledgers that close meanwhile follow after it.
+    pub(crate) fn stall(&self, duration: Duration) {
+        self.history.lock().silent_until = Some(Instant::now() + duration);
+    }
+
+    /// Ends every reader's stream as it is. They may come again. A file goes on.
+    pub(crate) fn cut(&self) {
+        self.history.lock().cuts += 1;
+        self.history.news.notify_all();
+    }
+
     /// Readers that were turned away or cut off because the history no longer reaches back far enough.
     pub(crate) fn refused(&self) -> u64 {
         let too_many = match &self.readers {
@@ -163,6 +174,10 @@ struct Kept {
     stopping: bool,
     /// Readers of the pipe that have come and gone.
     pipe_readers: u64,
+    /// How often all readers' streams were ended.
+    cuts: u64,
+    /// Until when nobody is told anything.
+    silent_until: Option<Instant>,
 }
 
 /// Why a reader's stream ends.
@@ -171,6 +186,8 @@ enum End {
     Stopping,
     /// The reader's next ledger is gone.
     Gap,
+    /// Every reader's stream is ended.
+    Cut,
     /// The reader went.
     Io(io::Error),
 }
@@ -204,10 +221,17 @@ impl History {
         self.news.notify_all();
     }
 
-    /// Record number `index` as soon as there is one.
-    fn wait_for(&self, index: u64) -> Result<Arc<[u8]>, End> {
+    /// Record number `index` as soon as there is one, unless streams were ended more often than `cuts`.
+    fn wait_for(&self, index: u64, cuts: u64) -> Result<Arc<[u8]>, End> {
         let mut kept = self.lock();
         loop {
+            if kept.cuts > cuts {
+                return Err(End::Cut);
+            }
+            if let Some(until) = kept.silent_until.filter(|until| Instant::now() < *until && !kept.stopping) {
+                self.news.wait_until(&mut kept, until);
+                continue;
+            }
             let Some(place) = index.checked_sub(kept.dropped) else {
                 self.gaps.fetch_add(1, Ordering::Relaxed);
                 return Err(End::Gap);
@@ -226,17 +250,22 @@ impl History {
         self.lock().stopping
     }
 
-    /// Writes everything, from the first ledger on, until the stream stops or the reader ends.
+    /// Writes everything, from the first ledger on, until the stream stops or is ended, or the reader goes.
     fn feed(&self, output: &mut impl Write) -> Result<(), End> {
+        let cuts = self.lock().cuts;
+        self.write(output, cuts)
+    }
+
+    fn write(&self, output: &mut impl Write, cuts: u64) -> Result<(), End> {
         for index in 0.. {
-            output.write_all(&self.wait_for(index)?)?;
+            output.write_all(&self.wait_for(index, cuts)?)?;
         }
         Ok(())
     }
 
     /// Writes everything to a file.
     fn fill(&self, file: &mut File) {
-        if let Err(End::Io(error)) = self.feed(file) {
+        if let Err(End::Io(error)) = self.write(file, u64::MAX) {
             tracing::error!(%error, "the file of closed ledgers ends here: make room, and start again");
         }
     }
@@ -253,7 +282,7 @@ impl History {
                     let end = self.feed(&mut pipe);
                     drop(pipe);
                     self.lock().pipe_readers += 1;
-                    if matches!(end, Err(End::Gap)) {
+                    if matches!(end, Err(End::Gap | End::Cut)) {
                         thread::sleep(PIPE_CUT_OFF);
                     }
                 }
@@ -404,6 +433,23 @@ mod tests {
         assert_eq!(read_record(&mut reader).unwrap(), b"next");
         stream.stop();
         assert_eq!(read_record(&mut reader), None);
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_ends_for_its_readers_and_one_that_stalls_goes_on() {
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20).unwrap();
+        stream.publish(b"first");
+        let mut reader = UnixStream::connect(stream.path()).unwrap();
+        assert_eq!(read_record(&mut reader).unwrap(), b"first");
+        stream.cut();
+        assert_eq!(read_record(&mut reader), None);
+        let silence = Instant::now();
+        stream.stall(Duration::from_millis(100));
+        stream.publish(b"second");
+        let mut reader = UnixStream::connect(stream.path()).unwrap();
+        assert_eq!(read_record(&mut reader).unwrap(), b"first");
+        assert!(silence.elapsed() >= Duration::from_millis(100));
+        assert_eq!(read_record(&mut reader).unwrap(), b"second");
     }
 
     #[test]

@@ -14,8 +14,10 @@ mod clock;
 mod core_http;
 mod engine;
 mod faces;
+mod faults;
 #[cfg(test)]
 mod fixture;
+mod friendbot;
 mod history;
 mod horizon;
 mod http;
@@ -33,10 +35,11 @@ mod traders;
 mod world;
 
 pub use engine::{EngineAccount, EngineOffer, EngineSnapshot};
+pub use faults::{FaultError, FaultRules};
 pub use history::HistoryBounds;
 pub use meta_stream::MetaOutput;
 pub use reference::{ReferenceConfig, Tick};
-pub use running::{CloseRule, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
+pub use running::{CloseRule, RateLimit, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
 pub use state::{StateConfig, StateError};
 pub use traders::{Activity, Crowd};
 pub use world::{Submission, World, WorldConfig, WorldError};

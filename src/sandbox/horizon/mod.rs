@@ -7,7 +7,9 @@
 //! Source: Horizon 28 (`services/horizon/internal/actions`, `protocols/horizon`), and what the SDKs read of it.
 
 mod accounts;
+mod codes;
 mod effects;
+mod face;
 mod fee_stats;
 mod ledgers;
 mod liquidity_pools;
@@ -18,13 +20,19 @@ mod page;
 mod paths;
 mod problem;
 mod root;
+mod stream;
+mod submit;
 mod trade_aggregations;
 mod trades;
 mod transactions;
 mod words;
 
+pub(crate) use face::{answer, problem as problem_response};
 pub(crate) use page::{Order, Page};
 pub(crate) use problem::Problem;
+pub(crate) use stream::Shown;
+pub(crate) use submit::shown as transaction_response;
+pub(crate) use words::civil as civil_date;
 
 use super::chain::Chain;
 use super::http::Query;
