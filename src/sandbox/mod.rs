@@ -9,6 +9,7 @@
 pub mod ledger;
 
 mod actor;
+mod begin;
 mod chain;
 mod clock;
 mod core_http;

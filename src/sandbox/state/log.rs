@@ -6,12 +6,12 @@
 use super::error::StateError;
 use super::files::{numbered, private};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "ledgers-";
 /// The mark of a whole record, and its length.
-const LAST_FRAGMENT: u32 = 1 << 31;
+pub(super) const LAST_FRAGMENT: u32 = 1 << 31;
 const MARK_BYTES: usize = 4;
 
 /// The segments on the disk, oldest first; the last one grows.
@@ -79,8 +79,11 @@ impl Log {
                 (open.insert(file), segment)
             }
         };
-        let written = file.write_all(&record).and_then(|()| file.sync_data());
-        written.map_err(StateError::io("write a ledger to", &segment.path))?;
+        if let Err(error) = file.write_all(&record).and_then(|()| file.sync_data()) {
+            // What was written of it must not stand before the next try.
+            let _ = file.set_len(segment.bytes).and_then(|()| file.seek(SeekFrom::Start(segment.bytes)));
+            return Err(StateError::io("write a ledger to", &segment.path)(error));
+        }
         segment.bytes += record.len() as u64;
         Ok(())
     }
@@ -119,7 +122,7 @@ impl Log {
     }
 }
 
-fn record(meta: &[u8]) -> Vec<u8> {
+pub(super) fn record(meta: &[u8]) -> Vec<u8> {
     let length = u32::try_from(meta.len()).unwrap_or(u32::MAX);
     assert!(length < LAST_FRAGMENT, "a ledger of {} bytes does not fit a record", meta.len());
     let mut record = Vec::with_capacity(MARK_BYTES + meta.len());

@@ -16,13 +16,16 @@ mod changes;
 mod error;
 mod files;
 mod log;
+mod meta_file;
 mod notes;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use error::StateError;
+pub(crate) use meta_file::carry_file_on;
 pub(crate) use notes::{Notes, ReferenceNotes};
+pub(crate) use snapshot::content;
 
 use super::ledger::Ledger;
 use changes::{Entries, header_of};
@@ -122,14 +125,14 @@ impl StateDir {
 
     /// Writes a snapshot, and removes what is not needed any more.
     pub(crate) fn snapshot(&mut self, ledger: &Ledger, notes: &Notes) -> Result<(), StateError> {
-        let seq = ledger.header().ledger_seq;
-        if seq == self.last_snapshot {
-            return Ok(());
-        }
-        self.write_snapshot(seq, &snapshot::content(ledger, notes))
+        self.write_snapshot(ledger.header().ledger_seq, &snapshot::content(ledger, notes))
     }
 
-    fn write_snapshot(&mut self, ledger: u32, content: &[u8]) -> Result<(), StateError> {
+    /// Writes a snapshot's [content].
+    pub(crate) fn write_snapshot(&mut self, ledger: u32, content: &[u8]) -> Result<(), StateError> {
+        if ledger == self.last_snapshot {
+            return Ok(());
+        }
         let directory = &self.config.directory;
         snapshot::write(directory, ledger, content)?;
         self.last_snapshot = ledger;

@@ -39,7 +39,7 @@ pub(super) struct Snapshot {
 }
 
 /// A ledger as a snapshot's content; entries by key, so that one state is one file.
-pub(super) fn content(ledger: &Ledger, notes: &Notes) -> Vec<u8> {
+pub(crate) fn content(ledger: &Ledger, notes: &Notes) -> Vec<u8> {
     let entries: BTreeMap<LedgerKey, LedgerEntry> = ledger.entries().map(|entry| (entry.to_key(), entry)).collect();
     let manifest =
         Manifest { format: FORMAT, ledger: ledger.header().ledger_seq, entries: entries.len(), notes: notes.clone() };
