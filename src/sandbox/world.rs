@@ -89,7 +89,7 @@ impl WorldConfig {
             of("passphrase", self.network_passphrase.clone()),
             of("number of markets", self.markets.to_string()),
             of("traders", format!("{:?}", self.activity)),
-            of("account", self.engine.id().to_string()),
+            of("user account", self.engine.id().to_string()),
         ])
     }
 }
