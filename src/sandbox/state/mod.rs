@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use stellar_xdr::{Hash, LedgerCloseMeta, LedgerEntry, LedgerHeader, Limits, ReadXdr, WriteXdr};
 
 /// A segment of the log ends, and a snapshot is taken, at so many bytes.
-pub const SEGMENT_BYTES: u64 = 16 << 20;
+const SEGMENT_BYTES: u64 = 16 << 20;
 /// Snapshots that are kept: the older one for the case that the newer cannot be read.
 const SNAPSHOTS: usize = 2;
 /// The deepest nesting of a logged ledger.
