@@ -183,8 +183,8 @@ fn links(base_url: &str, address: &str) -> Value {
     for collection in ["transactions", "operations", "payments", "effects", "offers", "trades"] {
         links.insert(collection.into(), paged(&format!("{own}/{collection}")));
     }
-    links.insert("data".into(), template(format!("{own}/data/{{key}}")));
-    links.insert("self".into(), link(own));
+    links.insert("data".into(), template(&format!("{own}/data/{{key}}")));
+    links.insert("self".into(), link(&own));
     Value::Object(links)
 }
 
@@ -225,7 +225,7 @@ fn data_entries(ledger: &Ledger, id: &AccountId) -> Value {
 
 /// Pool shares by pool, then credits by code and issuer, then lumens.
 fn balances(ledger: &Ledger, account: &AccountEntry) -> Vec<Value> {
-    let mut lines: Vec<_> = ledger.lines_of(&account.account_id).filter_map(line_balance).collect();
+    let mut lines: Vec<_> = ledger.lines_of(&account.account_id).filter_map(|line| line_balance(&line)).collect();
     lines.sort_by(|(one, _), (other, _)| one.cmp(other));
     let liabilities = entries::account_liabilities(account);
     let native = json!({
@@ -240,7 +240,7 @@ fn balances(ledger: &Ledger, account: &AccountEntry) -> Vec<Value> {
 /// What Horizon sorts balances by: code, issuer, pool.
 type BalanceKey = [String; 3];
 
-fn line_balance(entry: LedgerEntry) -> Option<(BalanceKey, Value)> {
+fn line_balance(entry: &LedgerEntry) -> Option<(BalanceKey, Value)> {
     let LedgerEntryData::Trustline(line) = &entry.data else { return None };
     let mut object = Map::new();
     object.insert("balance".into(), json!(words::amount(line.balance)));
@@ -262,7 +262,7 @@ fn line_balance(entry: LedgerEntry) -> Option<(BalanceKey, Value)> {
     object.insert("buying_liabilities".into(), json!(words::amount(liabilities.buying)));
     object.insert("selling_liabilities".into(), json!(words::amount(liabilities.selling)));
     words::put_asset(&mut object, "", &asset);
-    put_sponsor(&mut object, entries::sponsor(&entry));
+    put_sponsor(&mut object, entries::sponsor(entry));
     let (_, code, issuer) = words::asset_parts(&asset);
     Some(([code, issuer, String::new()], Value::Object(object)))
 }
@@ -329,3 +329,6 @@ fn key_type(key: &SignerKey) -> &'static str {
         SignerKey::Ed25519SignedPayload(_) => "ed25519_signed_payload",
     }
 }
+
+#[cfg(test)]
+mod tests;

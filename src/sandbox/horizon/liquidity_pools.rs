@@ -92,7 +92,7 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry, pool: &Liqui
     let reserve = |asset: &Asset, amount| json!({ "asset": words::asset_word(asset), "amount": words::amount(amount) });
     json!({
         "_links": {
-            "self": link(own.clone()),
+            "self": link(&own),
             "transactions": paged(&format!("{own}/transactions")),
             "operations": paged(&format!("{own}/operations")),
         },
@@ -107,3 +107,6 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry, pool: &Liqui
         "last_modified_time": last_modified_time(chain, entry.last_modified_ledger_seq),
     })
 }
+
+#[cfg(test)]
+mod tests;

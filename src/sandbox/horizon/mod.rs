@@ -19,6 +19,8 @@ mod parameters;
 mod paths;
 mod problem;
 mod root;
+#[cfg(test)]
+mod scene;
 mod trade_aggregations;
 mod trades;
 mod transactions;
@@ -100,7 +102,7 @@ const ROUTES: &[(&str, Resource)] = &[
     ("/paths/strict-receive", Records(paths::strict_receive)),
     ("/paths/strict-send", Records(paths::strict_send)),
     ("/payments", Records(operations::payments)),
-    ("/trade_aggregations", Records(trade_aggregations::trade_aggregations)),
+    ("/trade_aggregations", Object(trade_aggregations::trade_aggregations)),
     ("/trades", Records(trades::all)),
     ("/transactions", Records(transactions::all)),
     ("/transactions/*", Object(transactions::one)),

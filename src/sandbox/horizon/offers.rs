@@ -89,8 +89,8 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry) -> Value {
     put(
         "_links",
         json!({
-            "self": link(format!("{base_url}/offers/{id}")),
-            "offer_maker": link(format!("{base_url}/accounts/{seller}")),
+            "self": link(&format!("{base_url}/offers/{id}")),
+            "offer_maker": link(&format!("{base_url}/accounts/{seller}")),
         }),
     );
     put("paging_token", json!(id));
@@ -106,3 +106,6 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry) -> Value {
     put_sponsor(&mut object, entries::sponsor(entry));
     Value::Object(object)
 }
+
+#[cfg(test)]
+mod tests;

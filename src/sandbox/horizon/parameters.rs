@@ -173,18 +173,18 @@ fn check_parts(parts: &Parts<'_>, side: &str) -> Result<(), Problem> {
 }
 
 /// A link.
-pub(super) fn link(href: String) -> Value {
+pub(super) fn link(href: &str) -> Value {
     serde_json::json!({ "href": href })
 }
 
 /// A link with variables in braces.
-pub(super) fn template(href: String) -> Value {
+pub(super) fn template(href: &str) -> Value {
     serde_json::json!({ "href": href, "templated": true })
 }
 
 /// A link to a collection.
 pub(super) fn paged(href: &str) -> Value {
-    template(format!("{href}{{?cursor,limit,order}}"))
+    template(&format!("{href}{{?cursor,limit,order}}"))
 }
 
 #[cfg(test)]
