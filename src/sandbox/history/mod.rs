@@ -6,17 +6,27 @@
 
 mod changes;
 mod claims;
+mod effects;
 mod index;
+mod participants;
+mod places;
 mod read;
 mod record;
+mod sponsors;
 mod toid;
 mod trades;
 
+pub(crate) use changes::changes;
+pub(crate) use effects::{
+    Effect, EffectKind, Money, Pool, Sponsored, TradeEffect, asset_of, pool_delta, strict_receive_sent,
+};
+pub(crate) use places::{Between, Scope};
 pub(crate) use record::{LedgerRecord, TransactionRecord, account_of};
 pub(crate) use toid::Toid;
 pub(crate) use trades::{Party, Side, Trade};
 
 use crate::stellar::NetworkId;
+use places::Involved;
 use read::read;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -48,6 +58,7 @@ pub(crate) struct History {
     bytes: usize,
     by_hash: FxHashMap<Hash, Toid>,
     trades: Trades,
+    involved: Involved,
 }
 
 impl History {
@@ -60,6 +71,7 @@ impl History {
             bytes: 0,
             by_hash: FxHashMap::default(),
             trades: Trades::default(),
+            involved: Involved::default(),
         }
     }
 
@@ -79,6 +91,7 @@ impl History {
             }
         }
         self.trades.record(&record);
+        self.involved.record(&record);
         self.bytes += record.meta.len();
         self.ledgers.push_back(record);
         while self.ledgers.len() > self.bounds.max_ledgers.max(1)
@@ -103,6 +116,7 @@ impl History {
         let Some(oldest) = self.ledgers.pop_front() else { return };
         self.bytes -= oldest.meta.len();
         self.trades.forget_until(oldest.seq());
+        self.involved.forget(&oldest);
         for tx in &oldest.transactions {
             self.by_hash.remove(&tx.hash);
             if let Some(inner) = &tx.inner_hash {

@@ -68,6 +68,11 @@ impl TransactionRecord {
         }
     }
 
+    /// Its operation at this place.
+    pub(crate) fn operation_at(&self, place: Toid) -> Option<&Operation> {
+        self.operations().get(place.operation_index()?)
+    }
+
     /// The results of its operations; empty if it failed before they were tried.
     pub(crate) fn operation_results(&self) -> &[OperationResult] {
         use stellar_xdr::InnerTransactionResultResult as Inner;
@@ -103,6 +108,14 @@ impl TransactionRecord {
                 let FeeBumpTransactionInnerTx::Tx(inner) = &bump.tx.inner_tx;
                 inner.tx.source_account.clone()
             }
+        }
+    }
+
+    /// The address that pays its fee.
+    pub(crate) fn fee_source(&self) -> MuxedAccount {
+        match &self.envelope {
+            TransactionEnvelope::TxFeeBump(bump) => bump.tx.fee_source.clone(),
+            _ => self.source(),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Source: `actions/account.go`, `resourceadapter/account_entry.go`, `resourceadapter/balance.go`.
 
-use super::parameters::{self, link, paged, template};
-use super::{Chain, Page, Problem, Target, words};
+use super::past::{link, paged_link};
+use super::{Chain, Page, Problem, Target, parameters, words};
 use crate::sandbox::ledger::{Ledger, entries};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -178,13 +178,13 @@ pub(super) fn put_sponsor(object: &mut Map<String, Value>, sponsor: Option<&Acco
 }
 
 fn links(base_url: &str, address: &str) -> Value {
-    let own = format!("{base_url}/accounts/{address}");
+    let own = format!("/accounts/{address}");
     let mut links = Map::new();
     for collection in ["transactions", "operations", "payments", "effects", "offers", "trades"] {
-        links.insert(collection.into(), paged(&format!("{own}/{collection}")));
+        links.insert(collection.into(), paged_link(base_url, &format!("{own}/{collection}")));
     }
-    links.insert("data".into(), template(&format!("{own}/data/{{key}}")));
-    links.insert("self".into(), link(&own));
+    links.insert("data".into(), link(base_url, &format!("{own}/data/{{key}}")));
+    links.insert("self".into(), link(base_url, &own));
     Value::Object(links)
 }
 

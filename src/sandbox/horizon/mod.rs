@@ -7,6 +7,8 @@
 //! Source: Horizon 28 (`services/horizon/internal/actions`, `protocols/horizon`), and what the SDKs read of it.
 
 mod accounts;
+#[cfg(test)]
+mod bad_input;
 mod effects;
 mod fee_stats;
 mod ledgers;
@@ -16,6 +18,7 @@ mod operations;
 mod order_book;
 mod page;
 mod parameters;
+mod past;
 mod paths;
 mod problem;
 mod root;
@@ -25,6 +28,9 @@ mod trade_aggregations;
 mod trades;
 mod transactions;
 mod words;
+
+#[cfg(test)]
+mod past_tests;
 
 pub(crate) use page::{Order, Page};
 pub(crate) use problem::Problem;

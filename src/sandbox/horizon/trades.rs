@@ -2,8 +2,9 @@
 //!
 //! Source: `actions/trade.go`, `resourceadapter/trade.go`, `db2/history/trade.go`.
 
-use super::parameters::{self, link, text};
-use super::{Chain, Order, Page, Problem, Target, words};
+use super::parameters::text;
+use super::past::{link, within_history};
+use super::{Chain, Order, Page, Problem, Target, parameters, words};
 use crate::sandbox::history::{Party, Side, Toid, Trade};
 use serde_json::{Map, Value, json};
 use stellar_xdr::{AccountId, Asset, PoolId};
@@ -26,10 +27,8 @@ pub(crate) fn of_pool(chain: &Chain<'_>, target: &Target, page: &Page) -> Result
 
 fn show(chain: &Chain<'_>, target: &Target, page: &Page, filter: &Filter) -> Result<Vec<Value>, Problem> {
     let cursor = page.pair()?;
-    if let (Order::Desc, Some((operation, _)), Some(oldest)) = (page.order, cursor, chain.history.oldest())
-        && operation <= Toid::new(oldest.seq(), 0, 0).0
-    {
-        return Err(Problem::before_history());
+    if let Some((operation, _)) = cursor {
+        within_history(chain, page, Toid(operation))?;
     }
     filter.check_known(chain)?;
     let trades: Vec<&Trade> = match &filter.of {
@@ -111,14 +110,10 @@ impl Filter {
 
     /// Horizon knows accounts, assets and pools of which it has history.
     fn check_known(&self, chain: &Chain<'_>) -> Result<(), Problem> {
-        let history = chain.history;
-        let known_account = self
-            .account
-            .as_ref()
-            .is_none_or(|id| chain.ledger.account(id).is_some() || history.trades_of_account(id).next().is_some());
-        let known = known_account
+        let knows = |id| chain.history.knows_account(id) || chain.ledger.account(id).is_some();
+        let known = self.account.as_ref().is_none_or(knows)
             && match &self.of {
-                Of::Pool(id) => chain.ledger.pool(id).is_some() || history.trades_of_pool(id).next().is_some(),
+                Of::Pool(id) => chain.history.knows_pool(id) || chain.ledger.pool(id).is_some(),
                 Of::Pair { base, counter } => has_traded(chain, base, counter) && has_traded(chain, counter, base),
                 Of::All | Of::Account(_) | Of::Offer(_) => true,
             };
@@ -191,10 +186,10 @@ fn resource(base_url: &str, trade: &Trade) -> Value {
     put(
         "_links",
         json!({
-            "self": link(""),
-            "base": link(&party_link(base_url, &trade.base.party)),
-            "counter": link(&party_link(base_url, &trade.counter.party)),
-            "operation": link(&format!("{base_url}/operations/{operation}")),
+            "self": link("", ""),
+            "base": link(base_url, &party_path(&trade.base.party)),
+            "counter": link(base_url, &party_path(&trade.counter.party)),
+            "operation": link(base_url, &format!("/operations/{operation}")),
         }),
     );
     put("id", json!(token));
@@ -216,10 +211,10 @@ pub(super) fn price((n, d): (i64, i64)) -> Value {
     json!({ "n": n.to_string(), "d": d.to_string() })
 }
 
-fn party_link(base_url: &str, party: &Party) -> String {
+fn party_path(party: &Party) -> String {
     match party {
-        Party::Offer { account, .. } => format!("{base_url}/accounts/{}", words::account(account)),
-        Party::Pool { id, .. } => format!("{base_url}/liquidity_pools/{}", hex::encode(id.0.0)),
+        Party::Offer { account, .. } => format!("/accounts/{}", words::account(account)),
+        Party::Pool { id, .. } => format!("/liquidity_pools/{}", hex::encode(id.0.0)),
     }
 }
 

@@ -52,6 +52,7 @@ use frame::Frame;
 use mempool::{Lanes, Mempool};
 use store::{Key, Store, offer_in};
 
+pub(crate) use assets::pool_id_of;
 pub(crate) use frame::account_of;
 pub(crate) use tx_set::{SetTransaction, transactions_of};
 

@@ -9,9 +9,9 @@ mod candle;
 mod dust;
 
 use super::page::encode;
-use super::parameters::{self, link};
+use super::past::link;
 use super::trades::has_traded;
-use super::{Chain, Order, Page, Problem, Target};
+use super::{Chain, Order, Page, Problem, Target, parameters};
 use crate::sandbox::history::Trade;
 use crate::sandbox::http::Query;
 use candle::Candle;
@@ -148,7 +148,7 @@ fn body(target: &Target, page: &Page, wanted: &Wanted, candles: &[Candle]) -> Va
     let own = url(target, target.query.pairs());
     let next = candles.last().map_or_else(|| own.clone(), |last| next_url(target, page, wanted, last));
     json!({
-        "_links": { "self": link(&own), "next": link(&next), "prev": link("") },
+        "_links": { "self": link("", &own), "next": link("", &next), "prev": link("", "") },
         "_embedded": { "records": candles.iter().map(Candle::resource).collect::<Vec<_>>() },
     })
 }
