@@ -7,6 +7,8 @@
 //! Source: Horizon 28 (`services/horizon/internal/actions`, `protocols/horizon`), and what the SDKs read of it.
 
 mod accounts;
+#[cfg(test)]
+mod bad_input;
 mod effects;
 mod fee_stats;
 mod ledgers;
@@ -15,10 +17,13 @@ mod offers;
 mod operations;
 mod order_book;
 mod page;
+mod parameters;
 mod past;
 mod paths;
 mod problem;
 mod root;
+#[cfg(test)]
+mod scene;
 mod trade_aggregations;
 mod trades;
 mod transactions;
@@ -103,7 +108,7 @@ const ROUTES: &[(&str, Resource)] = &[
     ("/paths/strict-receive", Records(paths::strict_receive)),
     ("/paths/strict-send", Records(paths::strict_send)),
     ("/payments", Records(operations::payments)),
-    ("/trade_aggregations", Records(trade_aggregations::trade_aggregations)),
+    ("/trade_aggregations", Object(trade_aggregations::trade_aggregations)),
     ("/trades", Records(trades::all)),
     ("/transactions", Records(transactions::all)),
     ("/transactions/*", Object(transactions::one)),

@@ -58,12 +58,12 @@ impl Page {
         }
     }
 
-    /// The cursor as `number-index`, or `number` alone (then the index is that of the last possible).
+    /// The cursor as `number-index`, or `number` alone (then the index is the last possible, in either order).
     pub(crate) fn pair(&self) -> Result<Option<(i64, i64)>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let (number, index) = match cursor.split_once('-') {
             Some((number, index)) => (number.parse::<i64>(), index.parse::<i64>()),
-            None => (cursor.parse::<i64>(), Ok(if self.order == Order::Asc { i64::from(i32::MAX) } else { 0 })),
+            None => (cursor.parse::<i64>(), Ok(i64::from(i32::MAX))),
         };
         match (number, index) {
             (Ok(number), Ok(index)) if number >= 0 && index >= 0 => Ok(Some((number, index))),

@@ -20,7 +20,7 @@ mod apply;
 mod assets;
 mod close;
 mod crossing;
-mod entries;
+pub(crate) mod entries;
 mod frame;
 mod genesis;
 mod header;
@@ -29,6 +29,7 @@ mod mempool;
 mod offers;
 mod operations;
 mod outcome;
+mod owned;
 pub mod replay;
 mod signatures;
 mod sponsorship;
@@ -263,6 +264,36 @@ impl Ledger {
     #[must_use]
     pub fn offer(&self, id: i64) -> Option<OfferEntry> {
         self.store.entry(&Key::Offer(id)).map(|entry| offer_in(&entry).clone())
+    }
+
+    /// An offer as an entry, with when it was last modified and who sponsors it.
+    pub(crate) fn offer_entry(&self, id: i64) -> Option<LedgerEntry> {
+        self.store.entry(&Key::Offer(id))
+    }
+
+    /// Ids of an account's offers, ascending.
+    pub(crate) fn offer_ids_of(&self, account: &AccountId) -> &[i64] {
+        self.store.offers().ids_of(account)
+    }
+
+    /// Ids of all offers, in no order.
+    pub(crate) fn offer_ids(&self) -> impl Iterator<Item = i64> + '_ {
+        self.store.offers().owners().flat_map(|(_, ids)| ids.iter().copied())
+    }
+
+    /// An account's trust lines, pool shares included, in no order.
+    pub(crate) fn lines_of(&self, account: &AccountId) -> impl Iterator<Item = LedgerEntry> + '_ {
+        self.store.owned().lines_of(account).filter_map(|key| self.store.entry(&key))
+    }
+
+    /// An account's data entries, in no order.
+    pub(crate) fn data_of(&self, account: &AccountId) -> impl Iterator<Item = LedgerEntry> + '_ {
+        self.store.owned().data_of(account).filter_map(|key| self.store.entry(&key))
+    }
+
+    /// Every entry that is no offer, in no order.
+    pub(crate) fn entries_but_offers(&self) -> impl Iterator<Item = &LedgerEntry> {
+        self.store.entries_but_offers()
     }
 
     /// A liquidity pool.
