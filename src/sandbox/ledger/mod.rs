@@ -29,6 +29,7 @@ mod mempool;
 mod offers;
 mod operations;
 mod outcome;
+mod quote;
 pub mod replay;
 mod signatures;
 mod sponsorship;
