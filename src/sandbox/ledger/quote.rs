@@ -47,17 +47,40 @@ impl Ledger {
     /// destination must own none of the offers on the way, since what arrives may narrow them.
     #[must_use]
     pub fn quote_path_send(&self, path: &[Asset], amount: i64, taker: Option<&AccountId>) -> Option<i64> {
-        let mut quote = Quote::new(&self.store, ExchangeMode::StrictSend, taker);
-        quote.follow(path.iter(), amount, |quote, sheep, wheat, amount| quote.hop(sheep, wheat, amount))
+        self.quote(ExchangeMode::StrictSend, path.iter(), amount, taker).amount
     }
 
     /// What a PathPaymentStrictReceive of `amount` stroops of the last asset of `path`, both ends included, would cost on
     /// the current state, in stroops of the first. `None` and what is not judged are as in [`Self::quote_path_send`].
     #[must_use]
     pub fn quote_path_receive(&self, path: &[Asset], amount: i64, taker: Option<&AccountId>) -> Option<i64> {
-        let mut quote = Quote::new(&self.store, ExchangeMode::StrictReceive, taker);
-        quote.follow(path.iter().rev(), amount, |quote, wheat, sheep, amount| quote.hop(sheep, wheat, amount))
+        self.quote(ExchangeMode::StrictReceive, path.iter(), amount, taker).amount
     }
+
+    /// Either of the two, and what it took to find out.
+    pub(crate) fn quote<'a>(
+        &self,
+        mode: ExchangeMode,
+        path: impl DoubleEndedIterator<Item = &'a Asset>,
+        amount: i64,
+        taker: Option<&AccountId>,
+    ) -> Quoted {
+        let mut quote = Quote { store: &self.store, mode, taker, counted: 0, crossed: 0, scratch: Scratch::default() };
+        let amount = match mode {
+            ExchangeMode::StrictSend => {
+                quote.follow(path, amount, |quote, at, next, amount| quote.hop(at, next, amount))
+            }
+            _ => quote.follow(path.rev(), amount, |quote, at, next, amount| quote.hop(next, at, amount)),
+        };
+        Quoted { amount, crossed: quote.crossed }
+    }
+}
+
+/// A quote, and how many offers were crossed to make it, those of books that lost to a pool included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quoted {
+    pub(crate) amount: Option<i64>,
+    pub(crate) crossed: usize,
 }
 
 /// A path that is being followed.
@@ -66,7 +89,9 @@ struct Quote<'l> {
     mode: ExchangeMode,
     taker: Option<&'l AccountId>,
     /// Crossings that count against the operation's limit.
-    crossings: usize,
+    counted: usize,
+    /// Crossings that were looked at.
+    crossed: usize,
     scratch: Scratch,
 }
 
@@ -118,11 +143,7 @@ struct FromBook {
     done: bool,
 }
 
-impl<'l> Quote<'l> {
-    fn new(store: &'l Store, mode: ExchangeMode, taker: Option<&'l AccountId>) -> Self {
-        Self { store, mode, taker, crossings: 0, scratch: Scratch::default() }
-    }
-
+impl Quote<'_> {
     /// Hops from asset to asset; equal neighbours are no hop.
     fn follow<'a>(
         &mut self,
@@ -160,23 +181,23 @@ impl<'l> Quote<'l> {
     fn convert(&mut self, wanted: Wanted<'_>) -> Option<Trade> {
         let Some(from_pool) = self.pool_trade(wanted) else {
             let from_book = self.convert_with_book(wanted)?;
-            self.crossings += from_book.crossings;
+            self.counted += from_book.crossings;
             return from_book.done.then_some(from_book.trade);
         };
         let before = self.scratch.clone();
         let from_book = self.convert_with_book(wanted)?;
         if from_book.done && is_better(from_book.trade, from_pool) {
-            self.crossings += from_book.crossings;
+            self.counted += from_book.crossings;
             return Some(from_book.trade);
         }
         self.scratch = before;
-        self.crossings += 1 + if self.store.protocol() >= 27 { from_book.crossings } else { 0 };
+        self.counted += 1 + if self.store.protocol() >= 27 { from_book.crossings } else { 0 };
         self.trade_with_pool(wanted, from_pool);
         Some(from_pool)
     }
 
     fn crossings_left(&self) -> usize {
-        MAX_CROSSINGS.saturating_sub(self.crossings)
+        MAX_CROSSINGS.saturating_sub(self.counted)
     }
 
     // The pool.
@@ -239,6 +260,7 @@ impl<'l> Quote<'l> {
             }
             let crossed = self.cross(&offer, sheep_left, wheat_left)?;
             crossings += 1;
+            self.crossed += 1;
             sheep_left -= crossed.sheep_sent;
             wheat_left -= crossed.wheat_received;
             if crossed.wheat_stays || sheep_left == 0 || wheat_left == 0 {

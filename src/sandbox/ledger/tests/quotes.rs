@@ -220,7 +220,8 @@ fn deposit((x, y): (Asset, Asset), amounts: (i64, i64)) -> Vec<OperationBody> {
     ]
 }
 
-/// Something that changes books, pools, or what makers can do.
+/// Something that changes books, pools, or what makers can do. `assets` are the first's index and how many after it the
+/// second is.
 #[derive(Clone, Debug)]
 enum Action {
     Offer { who: usize, assets: (usize, usize), amount: i64, price: (i32, i32), sponsored: bool },
@@ -295,10 +296,10 @@ proptest! {
 
 impl Bazaar {
     /// So many offers of the same kind, in a world where a reserve costs next to nothing.
-    fn crowd(&mut self, who: usize, assets: (usize, usize), count: usize, amount: i64, price: (i32, i32)) {
+    fn crowd(&mut self, who: usize, (selling, buying): (usize, usize), count: usize, amount: i64, price: (i32, i32)) {
         self.act(&Action::Reserve { base_reserve: 1 });
         let maker = self.makers[who].clone();
-        let (selling, buying) = (&self.assets[assets.0], &self.assets[assets.1]);
+        let (selling, buying) = (&self.assets[selling], &self.assets[buying]);
         let offer = sell(selling.clone(), buying.clone(), amount, price.0, price.1);
         for _ in 0..count / 100 {
             succeed(&mut self.ledger, &maker, vec![offer.clone(); 100]);
@@ -334,7 +335,7 @@ fn crossings_that_were_given_up_for_a_pool_count() {
 #[test]
 fn an_own_offer_stops_the_book_but_not_the_pool() {
     let mut bazaar = Bazaar::new();
-    bazaar.act(&Action::Offer { who: 0, assets: (1, 0), amount: 50, price: (1, 2), sponsored: false });
+    bazaar.act(&Action::Offer { who: 0, assets: (1, 3), amount: 50, price: (1, 2), sponsored: false });
     let (xlm, aaa) = (bazaar.assets[0].clone(), bazaar.assets[1].clone());
     let maker = account_id(&bazaar.makers[0]);
     let path = [xlm.clone(), aaa.clone()];
