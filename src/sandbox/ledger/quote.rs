@@ -16,7 +16,7 @@ use crate::stellar::exchange::{
 use super::Ledger;
 use super::assets::{is_issuer, pool_id};
 use super::crossing::{MAX_CROSSINGS, constant_product};
-use super::entries::{account_available, account_room, line_available, line_room, may_maintain, sponsor};
+use super::entries::{account_available, account_room, line_available, line_room, may_maintain};
 use super::holdings::exact_price;
 use super::store::{Key, Store};
 use super::upgrades::header_flags;
@@ -275,7 +275,8 @@ impl Quote<'_> {
         Some(FromBook { trade, crossings, done })
     }
 
-    /// Crosses one offer and settles its owner's side.
+    /// Crosses one offer and settles its owner's side. Of an offer that is gone, the reserve comes back; nothing that the
+    /// owner's other offers sell waits for it, since all of that is reserved already.
     fn cross(&mut self, offer: &OfferEntry, sheep_send: i64, wheat_receive: i64) -> Option<Exchange> {
         let price = exact_price(&offer.price);
         let (wheat, sheep) = (holding(&offer.seller_id, &offer.selling), holding(&offer.seller_id, &offer.buying));
@@ -301,17 +302,8 @@ impl Quote<'_> {
             let promised = offer_liabilities(price, left);
             self.shift(sheep.as_ref(), 0, -promised.buying)?;
             self.shift(wheat.as_ref(), -promised.selling, 0)?;
-        } else {
-            self.free_reserve(offer)?;
         }
         Some(crossed)
-    }
-
-    /// Gives the reserve of an offer that is gone back to who pays it.
-    fn free_reserve(&mut self, offer: &OfferEntry) -> Option<()> {
-        let entry = self.store.entry(&Key::Offer(offer.offer_id))?;
-        let payer = sponsor(&entry).unwrap_or(&offer.seller_id).clone();
-        self.shift(Some(&Key::Account(payer)), i64::from(self.store.header.base_reserve), 0)
     }
 
     // Positions. Issuers have no key, and no end.
