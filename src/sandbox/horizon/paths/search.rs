@@ -15,8 +15,10 @@ use stellar_xdr::{AccountId, Asset, LedgerEntryData, LiquidityPoolEntryBody};
 pub(super) const MAX_HOPS: usize = 3;
 /// Paths that are shown of each asset at the open end (Horizon's `maxAssetsPerPath`).
 pub(super) const MAX_PATHS_AN_ASSET: usize = 5;
-/// A search that has crossed this many offers, each conversion counted as one more, goes no further, and shows the best
-/// that it has: shorter paths are found first. A thousand markets of fifteen offers a side stay below.
+/// A search that has crossed this many offers, each conversion counted as one more, goes no further and shows the best
+/// that it has; shorter paths are found first. As each pair is converted once a round, a thousand markets with fifteen
+/// offers a side stay below it whatever they connect. To confirm what is shown comes on top: at most
+/// [`MAX_PATHS_AN_ASSET`] quotes for each asset that the open end may have.
 pub(super) const MAX_CROSSINGS: usize = 100_000;
 
 /// What is looked for.
