@@ -11,6 +11,8 @@ use stellar_xdr::{
 
 use super::*;
 
+mod quotes;
+
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
