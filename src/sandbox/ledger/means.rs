@@ -28,8 +28,8 @@ impl Ledger {
         credit: impl Fn(&TrustLineEntry) -> i64,
     ) -> Vec<(Asset, i64)> {
         let Some(own) = self.store.account(account) else { return Vec::new() };
-        let lines = self.store.entries().filter_map(|entry| match entry.data {
-            LedgerEntryData::Trustline(line) if line.account_id == *account => Some(line),
+        let lines = self.lines_of(account).filter_map(|entry| match entry.data {
+            LedgerEntryData::Trustline(line) => Some(line),
             _ => None,
         });
         let credits = lines.filter_map(|line| {

@@ -10,20 +10,20 @@ mod search;
 mod tests;
 
 use super::words::{amount, asset_object, asset_parts, credit, parse_account, parse_asset_word, put_asset};
-use super::{Chain, Page, Problem, Target};
+use super::{Chain, Problem, Target};
 use crate::sandbox::http::Query;
 use crate::sandbox::ledger::Ledger;
 use crate::stellar::Stroops;
 use crate::stellar::exchange::ExchangeMode;
 use search::{MAX_CROSSINGS, Path, Wish, find};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stellar_xdr::{AccountId, Asset};
 
 /// How many assets the open end of a path may have (Horizon's `MAX_ASSETS_PER_PATH_REQUEST`).
 const MAX_ASSETS: usize = 15;
 
 /// Paths that deliver an exact amount, the cheapest first of each asset that they can be paid with.
-pub(crate) fn strict_receive(chain: &Chain<'_>, target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+pub(crate) fn strict_receive(chain: &Chain<'_>, target: &Target) -> Result<Value, Problem> {
     let query = &target.query;
     let payer = account(query, "source_account")?;
     account(query, "destination_account")?;
@@ -38,7 +38,7 @@ pub(crate) fn strict_receive(chain: &Chain<'_>, target: &Target, _page: &Page) -
 }
 
 /// Paths that send an exact amount, the most generous first of each asset that can arrive.
-pub(crate) fn strict_send(chain: &Chain<'_>, target: &Target, _page: &Page) -> Result<Vec<Value>, Problem> {
+pub(crate) fn strict_send(chain: &Chain<'_>, target: &Target) -> Result<Value, Problem> {
     let query = &target.query;
     let destination = account(query, "destination_account")?;
     let asset = asset(query, "source_")?;
@@ -51,8 +51,10 @@ pub(crate) fn strict_send(chain: &Chain<'_>, target: &Target, _page: &Page) -> R
     Ok(records(chain.ledger, &Wish { mode: ExchangeMode::StrictSend, asset, amount, ends, payer: None }))
 }
 
-fn records(ledger: &Ledger, wish: &Wish) -> Vec<Value> {
-    find(ledger, wish, MAX_CROSSINGS, rank).iter().map(record).collect()
+/// All there are, in one page without links, as Horizon sends them.
+fn records(ledger: &Ledger, wish: &Wish) -> Value {
+    let records: Vec<Value> = find(ledger, wish, MAX_CROSSINGS, rank).iter().map(record).collect();
+    json!({"_embedded": {"records": records}})
 }
 
 /// Where an asset stands among those of an answer: in the alphabetical order of Horizon's own names for them.

@@ -84,10 +84,10 @@ impl Graph {
             ExchangeMode::StrictSend => ledger.pairs().map(|(sold, bought)| (bought.clone(), sold.clone())).collect(),
             _ => ledger.pairs().map(|(sold, bought)| (sold.clone(), bought.clone())).collect(),
         };
-        for entry in ledger.entries() {
-            if let LedgerEntryData::LiquidityPool(pool) = entry.data {
-                let LiquidityPoolEntryBody::LiquidityPoolConstantProduct(pool) = pool.body;
-                let (a, b) = (pool.params.asset_a, pool.params.asset_b);
+        for entry in ledger.entries_but_offers() {
+            if let LedgerEntryData::LiquidityPool(pool) = &entry.data {
+                let LiquidityPoolEntryBody::LiquidityPoolConstantProduct(pool) = &pool.body;
+                let (a, b) = (pool.params.asset_a.clone(), pool.params.asset_b.clone());
                 hops.extend([(a.clone(), b.clone()), (b, a)]);
             }
         }

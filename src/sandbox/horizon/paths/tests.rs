@@ -7,11 +7,11 @@ use super::*;
 use crate::sandbox::actor::{Actor, account_to_xdr, asset_to_xdr, create_account, pay, transaction, trust};
 use crate::sandbox::fixture::Fixture;
 use crate::sandbox::history::{History, HistoryBounds};
-use crate::sandbox::horizon::{Order, words};
+use crate::sandbox::horizon::{ObjectOf, words};
 use crate::sandbox::ledger::{GenesisConfig, SubmitOutcome, first_upgrades};
 use crate::stellar;
 use proptest::prelude::*;
-use serde_json::json;
+
 use stellar_xdr::{
     ChangeTrustAsset, ChangeTrustOp, LedgerCloseMeta, LiquidityPoolConstantProductParameters, LiquidityPoolDepositOp,
     LiquidityPoolParameters, ManageSellOfferOp, OperationBody, OperationResult, OperationResultTr,
@@ -64,7 +64,7 @@ impl Town {
         succeed(&mut self.ledger, &self.makers[maker], vec![offer]);
     }
 
-    fn ask(&self, of: fn(&Chain<'_>, &Target, &Page) -> Result<Vec<Value>, Problem>, query: &str) -> Answer {
+    fn ask(&self, of: ObjectOf, query: &str) -> Answer {
         let history = History::new(self.ledger.network(), HistoryBounds::default());
         ask(&Chain { ledger: &self.ledger, history: &history, now_s: 2_000 }, of, query)
     }
@@ -76,14 +76,15 @@ impl Town {
 
 type Answer = Result<Vec<Value>, Problem>;
 
-fn ask(chain: &Chain<'_>, of: fn(&Chain<'_>, &Target, &Page) -> Result<Vec<Value>, Problem>, query: &str) -> Answer {
+fn ask(chain: &Chain<'_>, of: ObjectOf, query: &str) -> Answer {
     let target = Target {
         variables: Vec::new(),
         query: Query::parse(query),
         base_url: "http://localhost".into(),
         path: "/paths".into(),
     };
-    of(chain, &target, &Page { cursor: None, order: Order::Asc, limit: 10 })
+    let answer = of(chain, &target)?;
+    Ok(answer["_embedded"]["records"].as_array().unwrap().clone())
 }
 
 /// An asset as parameters.
