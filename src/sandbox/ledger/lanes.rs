@@ -3,6 +3,8 @@
 
 use core::cmp::Ordering;
 
+use stellar_xdr::AccountId;
+
 use super::frame::Frame;
 use super::header::{sha256, xdr_bytes};
 use super::tx_set::{Priced, xored};
@@ -84,9 +86,10 @@ impl Lanes {
 }
 
 /// A transaction that must go to make room.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Eviction<'a> {
-    pub(crate) frame: &'a Frame,
+#[derive(Clone, Debug)]
+pub(crate) struct Eviction {
+    pub(crate) source: AccountId,
+    pub(crate) rate: Rate,
     /// Whose newcomers must outbid it until the ledger closes: only its own lane's if it was that lane that was full.
     pub(crate) guards: Lane,
 }
@@ -107,18 +110,17 @@ pub(crate) fn make_room<'a>(
     waiting: impl Iterator<Item = &'a Frame> + Clone,
     frame: &Frame,
     replaced: Option<&Frame>,
-) -> Result<Vec<Eviction<'a>>, NoRoom> {
+) -> Result<Vec<Eviction>, NoRoom> {
     let lane = lanes.lane(frame);
     let more = (frame.num_operations() - replaced.map_or(0, Frame::num_operations)).max(0);
     if more > lanes.limit(lane) {
         return Err(NoRoom::AtAnyPrice);
     }
-    let used = |wanted: Option<Lane>| -> i64 {
-        let counted = waiting.clone().filter(|other| wanted.is_none_or(|lane| lanes.lane(other) == lane));
-        counted.map(Frame::num_operations).sum()
-    };
-    let mut excess = used(None) + more - lanes.all;
-    let mut lane_excess = used(Some(lane)) + more - lanes.limit(lane);
+    let (mut excess, mut lane_excess) = (more - lanes.all, more - lanes.limit(lane));
+    for other in waiting.clone() {
+        excess += other.num_operations();
+        lane_excess += if lanes.lane(other) == lane { other.num_operations() } else { 0 };
+    }
     if excess <= 0 && lane_excess <= 0 {
         return Ok(Vec::new());
     }
@@ -143,7 +145,7 @@ pub(crate) fn make_room<'a>(
         if other.source() == frame.source() {
             return Err(NoRoom::AtAnyPrice);
         }
-        evicted.push(Eviction { frame: other, guards });
+        evicted.push(Eviction { source: other.source(), rate: Rate::of(other), guards });
         guards = Lane::Generic;
         excess -= other.num_operations();
         lane_excess -= if is_own { other.num_operations() } else { 0 };

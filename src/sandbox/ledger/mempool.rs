@@ -7,13 +7,16 @@ use rustc_hash::FxHashSet;
 use stellar_xdr::{AccountId, Hash};
 
 use super::frame::Frame;
-use super::lanes::{Lane, Lanes, NoRoom, Rate, make_room};
+use super::lanes::{Eviction, Lane, Lanes, NoRoom, Rate, make_room};
 
 /// Ledgers that a transaction waits before it is given up.
 const MAX_AGE: u32 = 4;
 
 /// Ledgers for which a transaction that was given up is refused.
 const BAN_DEPTH: usize = 10;
+
+/// The most transactions that are remembered as refused for a ledger. Who is not remembered is judged again.
+const MAX_BANNED: usize = 100_000;
 
 /// How much more a fee bump must bid than what it replaces.
 const REPLACE_FACTOR: i128 = 10;
@@ -42,6 +45,13 @@ pub(crate) enum Refused {
     FeeTooLow { wanted: i64 },
 }
 
+/// A place in the queue for one that was checked, as long as nothing else changes in there.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    lanes: Lanes,
+    evictions: Vec<Eviction>,
+}
+
 /// The queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mempool {
@@ -63,9 +73,9 @@ impl Mempool {
         self.waiting.values().map(|waiting| &waiting.frame)
     }
 
-    /// Whether a transaction may enter, by what waits already; `lanes` are a ledger's limits. Its own validity is not judged
-    /// here. Who finds no room is refused for a while.
-    pub(crate) fn check(&mut self, frame: &Frame, lanes: Lanes) -> Result<(), Refused> {
+    /// Whether a transaction may enter, by what waits already, and who must go for it; `lanes` are a ledger's limits. Its own
+    /// validity is not judged here. Who finds no room is refused for a while.
+    pub(crate) fn check(&mut self, frame: &Frame, lanes: Lanes) -> Result<Room, Refused> {
         if self.banned.iter().any(|hashes| hashes.contains(&frame.full_hash)) {
             return Err(Refused::TryAgainLater);
         }
@@ -77,7 +87,7 @@ impl Mempool {
         let no_room = match self.to_outbid_evicted(&lanes, frame) {
             Some(wanted) => NoRoom::Below { wanted },
             None => match make_room(&lanes, self.frames(), frame, replaced) {
-                Ok(_) => return Ok(()),
+                Ok(evictions) => return Ok(Room { lanes, evictions }),
                 Err(no_room) => no_room,
             },
         };
@@ -104,29 +114,20 @@ impl Mempool {
         theirs.map(|(_, waiting)| waiting.frame.fee_bid()).fold(0, i64::saturating_add)
     }
 
-    /// Lets a transaction in that was checked, in place of its account's other one, and of cheaper ones if there is no room.
-    pub(crate) fn add(&mut self, frame: Frame, lanes: Lanes) {
-        let lanes = lanes.times(QUEUE_LEDGERS);
+    /// Lets a transaction in that was checked, in place of its account's other one, and of those who must go for it.
+    pub(crate) fn add(&mut self, frame: Frame, room: Room) {
         let source = frame.source();
-        let replaced = self.waiting.get(&source).map(|waiting| &waiting.frame);
-        let evictions: Vec<(AccountId, Rate, Lane)> = match make_room(&lanes, self.frames(), &frame, replaced) {
-            Ok(evictions) => {
-                let owned = evictions.iter().map(|gone| (gone.frame.source(), Rate::of(gone.frame), gone.guards));
-                owned.collect()
-            }
-            Err(_) => unreachable!("what finds no room was refused"),
-        };
         // A replacement keeps the age of what it replaces.
         let age = self.waiting.remove(&source).map_or(0, |waiting| waiting.age);
-        for (source, rate, guards) in evictions {
-            if lanes.fit(self.frames(), &frame) {
+        for gone in room.evictions {
+            if room.lanes.fit(self.frames(), &frame) {
                 break;
             }
-            match guards {
-                Lane::Generic => self.evicted = Some(rate),
-                Lane::Dex => self.evicted_dex = Some(rate),
+            match gone.guards {
+                Lane::Generic => self.evicted = Some(gone.rate),
+                Lane::Dex => self.evicted_dex = Some(gone.rate),
             }
-            self.drop_of(&source);
+            self.drop_of(&gone.source);
         }
         self.waiting.insert(source, Waiting { frame, age });
     }
@@ -167,7 +168,9 @@ impl Mempool {
         if self.banned.is_empty() {
             self.banned.push_front(FxHashSet::default());
         }
-        if let Some(newest) = self.banned.front_mut() {
+        if let Some(newest) = self.banned.front_mut()
+            && newest.len() < MAX_BANNED
+        {
             newest.insert(hash.clone());
         }
     }
@@ -194,4 +197,20 @@ fn check_replacement(current: &Frame, frame: &Frame) -> Result<(), Refused> {
         return Err(Refused::FeeTooLow { wanted });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_remembered_up_to_a_limit() {
+        let mut queue = Mempool::default();
+        for i in 0..=u64::try_from(MAX_BANNED).unwrap() {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&i.to_be_bytes());
+            queue.ban(&Hash(hash));
+        }
+        assert_eq!(queue.banned.iter().map(FxHashSet::len).sum::<usize>(), MAX_BANNED);
+    }
 }

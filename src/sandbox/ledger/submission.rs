@@ -61,13 +61,13 @@ pub(crate) fn submit(
     if is_malformed(&frame) {
         return error(R::TxMalformed, 0);
     }
-    match mempool.check(&frame, lanes) {
-        Ok(()) => {}
+    let room = match mempool.check(&frame, lanes) {
+        Ok(room) => room,
         Err(Refused::Duplicate) => return SubmitOutcome::Duplicate { hash },
         Err(Refused::TryAgainLater) => return SubmitOutcome::TryAgainLater { hash },
         Err(Refused::OldSequence) => return error(R::TxBadSeq, 0),
         Err(Refused::FeeTooLow { wanted }) => return error(R::TxInsufficientFee, wanted),
-    }
+    };
     store.header.ledger_seq += 1;
     let judged = judge(store, &frame, close_time_slack_s);
     store.header.ledger_seq -= 1;
@@ -80,7 +80,7 @@ pub(crate) fn submit(
     if available.saturating_sub(frame.fee_bid()) < owed {
         return error(R::TxInsufficientBalance, min_fee(store, &frame));
     }
-    mempool.add(frame, lanes);
+    mempool.add(frame, room);
     SubmitOutcome::Pending { hash }
 }
 
