@@ -13,6 +13,7 @@ use super::*;
 
 mod applying;
 mod codes;
+mod protocols;
 mod queue;
 mod sponsors;
 
