@@ -79,14 +79,13 @@ pub enum ReplayError {
     Io(#[from] std::io::Error),
     /// It ends in the middle of a record.
     #[error(
-        "record {record} is cut short: its mark promises {promised} bytes, which are not there; is this a stream of \
-         record-marked LedgerCloseMeta, and whole?"
+        "record {record} is cut short by {missing} bytes: is this a stream of record-marked LedgerCloseMeta, and whole?"
     )]
     CutShort {
         /// Which one, from 1.
         record: u64,
-        /// How long it should be, its mark not counted.
-        promised: usize,
+        /// How many bytes of it are not there.
+        missing: usize,
     },
     /// A record is broken.
     #[error("record {record} is no LedgerCloseMeta: {cause}")]
@@ -175,7 +174,7 @@ fn read_record(reader: &mut dyn Read, record: u64) -> Result<Option<Vec<u8>>, Re
     while have < mark.len() {
         match reader.read(&mut mark[have..])? {
             0 if have == 0 => return Ok(None),
-            0 => return Err(ReplayError::CutShort { record, promised: 0 }),
+            0 => return Err(ReplayError::CutShort { record, missing: mark.len() - have }),
             read => have += read,
         }
     }
@@ -187,7 +186,7 @@ fn read_record(reader: &mut dyn Read, record: u64) -> Result<Option<Vec<u8>>, Re
     let mut bytes = Vec::new();
     reader.take(length as u64).read_to_end(&mut bytes)?;
     if bytes.len() < length {
-        return Err(ReplayError::CutShort { record, promised: length });
+        return Err(ReplayError::CutShort { record, missing: length - bytes.len() });
     }
     Ok(Some(bytes))
 }
