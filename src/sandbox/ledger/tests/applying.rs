@@ -9,6 +9,9 @@ use stellar_xdr::{
 use super::super::apply::{Environment, Outcome, apply as apply_frame, charge};
 use super::*;
 
+/// What makes a good transaction another one.
+type Change = Box<dyn Fn(&mut Transaction)>;
+
 /// Applies an envelope in the next ledger, whether it is valid or not.
 fn apply_unjudged(ledger: &mut Ledger, envelope: TransactionEnvelope) -> Outcome {
     let frame = Frame::new(envelope, &ledger.network.0);
@@ -44,7 +47,7 @@ fn what_should_not_have_been_in_a_ledger_gets_cores_code_and_consumes_its_sequen
     });
     let times = |min, max| TimeBounds { min_time: TimePoint(min), max_time: TimePoint(max) };
     let bounds = |min_ledger, max_ledger| Some(LedgerBounds { min_ledger, max_ledger });
-    let cases: Vec<(&str, bool, Box<dyn Fn(&mut Transaction)>)> = vec![
+    let cases: Vec<(&str, bool, Change)> = vec![
         ("TxSuccess", true, Box::new(|_| {})),
         ("TxMissingOperation", false, Box::new(|tx| tx.operations = header::vec_m(Vec::new()))),
         ("TxTooEarly", false, Box::new(move |tx| tx.cond = Preconditions::Time(times(close_time + 1, 0)))),
