@@ -77,6 +77,9 @@ pub enum ReplayError {
     /// It cannot be read.
     #[error("the recording cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    /// There is nothing in it.
+    #[error("the recording holds no ledger")]
+    Empty,
     /// It ends in the middle of a record.
     #[error(
         "record {record} is cut short by {missing} bytes: is this a stream of record-marked LedgerCloseMeta, and whole?"
@@ -159,8 +162,9 @@ pub fn replay(reader: &mut dyn Read, passphrases: &[&str]) -> Result<Report, Rep
             }
         }
     }
-    if let (None, Some(first)) = (&replayer, waiting.first()) {
+    if replayer.is_none() {
         // A network in which nothing happened: any passphrase does.
+        let first = waiting.first().ok_or(ReplayError::Empty)?;
         let mut replayer = Replayer::new(passphrases.first().copied().unwrap_or_default(), first);
         waiting.iter().try_for_each(|recorded| replayer.ledger(recorded, &mut report))?;
     }
@@ -180,7 +184,10 @@ fn read_record(reader: &mut dyn Read, record: u64) -> Result<Option<Vec<u8>>, Re
     }
     let length = (u32::from_be_bytes(mark) & !LAST_FRAGMENT) as usize;
     if length > MAX_RECORD {
-        let cause = format!("its mark promises {length} bytes, longer than the limit of {MAX_RECORD}");
+        let cause = format!(
+            "its mark promises {length} bytes, longer than the limit of {MAX_RECORD}; is this a stream of record-marked \
+             LedgerCloseMeta?"
+        );
         return Err(ReplayError::Record { record, cause });
     }
     let mut bytes = Vec::new();

@@ -13,6 +13,7 @@ use super::*;
 
 mod applying;
 mod codes;
+mod invariants;
 mod protocols;
 mod queue;
 mod sponsors;
