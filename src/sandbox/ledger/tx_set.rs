@@ -117,8 +117,7 @@ pub(crate) fn unpack(set: &TxSet, network_id: &[u8; 32], header_fee: u32, max_si
     }
 }
 
-/// What everybody pays in a set of before protocol 20: if it is nearly full, the lowest bid
-/// (`computeBaseFeeForLegacyTxSet`).
+/// What everybody pays in a set of before protocol 20: if it is nearly full, the lowest bid (`TxSetFrame::getBaseFee`).
 pub(crate) fn legacy_base_fee<'a>(
     frames: impl Iterator<Item = &'a Frame> + Clone,
     header_fee: u32,
