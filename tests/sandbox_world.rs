@@ -371,7 +371,7 @@ fn what_cannot_start_says_why() {
         change(&mut config, port);
         Sandbox::start(config).unwrap_err()
     };
-    assert!(matches!(config(|config, port| config.core_port = port), SandboxError::Listen { .. }));
+    assert!(matches!(config(|config, port| config.port = port), SandboxError::Listen { .. }));
     assert!(matches!(config(|config, port| config.price_port = port), SandboxError::Listen { .. }));
     assert!(matches!(config(|config, _| config.close = CloseRule::Every(Duration::ZERO)), SandboxError::ZeroInterval));
     let nowhere = |config: &mut SandboxConfig, _| config.meta = MetaOutput::File("/nonexistent/ledgers.xdr".into());

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Readers of a Unix socket at once; one more is closed without a byte.
 pub(crate) const MAX_READERS: usize = 8;
@@ -40,7 +40,7 @@ pub enum MetaOutput {
     Pipe,
     /// A Unix socket in such a directory. Any number of readers up to eight, each at its own pace.
     UnixSocket,
-    /// A file, which must not exist yet.
+    /// A file, which must not exist yet unless the world is one that was kept: then it goes on.
     File(PathBuf),
 }
 
@@ -61,11 +61,12 @@ enum Readers {
 }
 
 impl MetaStream {
-    /// Opens the output. Keeps at most `max_history_bytes` of ledgers, but always the newest.
+    /// Opens the output. Keeps at most `max_history_bytes` of ledgers, but always the newest. A file is added to if
+    /// `append` says so.
     ///
     /// # Errors
     /// If the pipe, socket, file, directory or thread cannot be made.
-    pub(crate) fn start(output: &MetaOutput, max_history_bytes: usize) -> io::Result<Self> {
+    pub(crate) fn start(output: &MetaOutput, max_history_bytes: usize, append: bool) -> io::Result<Self> {
         let history = Arc::new(History::new(max_history_bytes));
         match output {
             MetaOutput::Pipe => {
@@ -87,7 +88,7 @@ impl MetaStream {
                 Ok(Self { history, path, readers: Readers::Many(server), _directory: Some(directory) })
             }
             MetaOutput::File(path) => {
-                let mut file = File::create_new(path)?;
+                let mut file = File::options().append(true).create_new(!append).open(path)?;
                 let writing = Arc::clone(&history);
                 let thread = spawn(move || writing.fill(&mut file))?;
                 Ok(Self {
@@ -108,6 +109,17 @@ impl MetaStream {
     /// Adds a closed ledger (XDR, unframed). Waits for nobody.
     pub(crate) fn publish(&self, meta: &[u8]) {
         self.history.push(meta);
+    }
+
+    /// Says nothing for so long; ledgers that close meanwhile follow after it.
+    pub(crate) fn stall(&self, duration: Duration) {
+        self.history.lock().silent_until = Some(Instant::now() + duration);
+    }
+
+    /// Ends every reader's stream as it is. They may come again. A file goes on.
+    pub(crate) fn cut(&self) {
+        self.history.lock().cuts += 1;
+        self.history.news.notify_all();
     }
 
     /// Readers that were turned away or cut off because the history no longer reaches back far enough.
@@ -163,6 +175,10 @@ struct Kept {
     stopping: bool,
     /// Readers of the pipe that have come and gone.
     pipe_readers: u64,
+    /// How often all readers' streams were ended.
+    cuts: u64,
+    /// Until when nobody is told anything.
+    silent_until: Option<Instant>,
 }
 
 /// Why a reader's stream ends.
@@ -171,6 +187,8 @@ enum End {
     Stopping,
     /// The reader's next ledger is gone.
     Gap,
+    /// Every reader's stream is ended.
+    Cut,
     /// The reader went.
     Io(io::Error),
 }
@@ -204,10 +222,17 @@ impl History {
         self.news.notify_all();
     }
 
-    /// Record number `index` as soon as there is one.
-    fn wait_for(&self, index: u64) -> Result<Arc<[u8]>, End> {
+    /// Record number `index` as soon as there is one, unless streams were ended more often than `cuts`.
+    fn wait_for(&self, index: u64, cuts: u64) -> Result<Arc<[u8]>, End> {
         let mut kept = self.lock();
         loop {
+            if kept.cuts > cuts {
+                return Err(End::Cut);
+            }
+            if let Some(until) = kept.silent_until.filter(|until| Instant::now() < *until && !kept.stopping) {
+                self.news.wait_until(&mut kept, until);
+                continue;
+            }
             let Some(place) = index.checked_sub(kept.dropped) else {
                 self.gaps.fetch_add(1, Ordering::Relaxed);
                 return Err(End::Gap);
@@ -226,17 +251,22 @@ impl History {
         self.lock().stopping
     }
 
-    /// Writes everything, from the first ledger on, until the stream stops or the reader ends.
+    /// Writes everything, from the first ledger on, until the stream stops or is ended, or the reader goes.
     fn feed(&self, output: &mut impl Write) -> Result<(), End> {
+        let cuts = self.lock().cuts;
+        self.write(output, cuts)
+    }
+
+    fn write(&self, output: &mut impl Write, cuts: u64) -> Result<(), End> {
         for index in 0.. {
-            output.write_all(&self.wait_for(index)?)?;
+            output.write_all(&self.wait_for(index, cuts)?)?;
         }
         Ok(())
     }
 
     /// Writes everything to a file.
     fn fill(&self, file: &mut File) {
-        if let Err(End::Io(error)) = self.feed(file) {
+        if let Err(End::Io(error)) = self.write(file, u64::MAX) {
             tracing::error!(%error, "the file of closed ledgers ends here: make room, and start again");
         }
     }
@@ -253,7 +283,7 @@ impl History {
                     let end = self.feed(&mut pipe);
                     drop(pipe);
                     self.lock().pipe_readers += 1;
-                    if matches!(end, Err(End::Gap)) {
+                    if matches!(end, Err(End::Gap | End::Cut)) {
                         thread::sleep(PIPE_CUT_OFF);
                     }
                 }
@@ -347,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_late_reader_of_the_socket_gets_every_ledger_from_the_first() {
-        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20).unwrap();
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20, false).unwrap();
         stream.publish(b"one");
         let mut early = UnixStream::connect(stream.path()).unwrap();
         assert_eq!(read_record(&mut early).unwrap(), b"one");
@@ -366,7 +396,7 @@ mod tests {
 
     #[test]
     fn nobody_is_shown_a_history_with_a_hole() {
-        let stream = MetaStream::start(&MetaOutput::UnixSocket, 10).unwrap();
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 10, false).unwrap();
         let mut early = UnixStream::connect(stream.path()).unwrap();
         stream.publish(b"one");
         assert_eq!(read_record(&mut early).unwrap(), b"one");
@@ -381,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_private_and_takes_more_than_it_holds() {
-        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
+        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24, false).unwrap();
         let kind = std::fs::metadata(stream.path()).unwrap();
         assert!(kind.file_type().is_fifo());
         assert_eq!(kind.permissions().mode() & 0o777, 0o600);
@@ -407,8 +437,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_is_cut_ends_for_its_readers_and_one_that_stalls_goes_on() {
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20, false).unwrap();
+        stream.publish(b"first");
+        let mut reader = UnixStream::connect(stream.path()).unwrap();
+        assert_eq!(read_record(&mut reader).unwrap(), b"first");
+        stream.cut();
+        assert_eq!(read_record(&mut reader), None);
+        let silence = Instant::now();
+        stream.stall(Duration::from_millis(100));
+        stream.publish(b"second");
+        let mut reader = UnixStream::connect(stream.path()).unwrap();
+        assert_eq!(read_record(&mut reader).unwrap(), b"first");
+        assert!(silence.elapsed() >= Duration::from_millis(100));
+        assert_eq!(read_record(&mut reader).unwrap(), b"second");
+    }
+
+    #[test]
     fn stopping_does_not_wait_for_a_reader_that_does_not_read() {
-        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
+        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24, false).unwrap();
         let _deaf = File::open(stream.path()).unwrap();
         stream.publish(&vec![1; 1 << 20]);
         let (done, stopped) = std::sync::mpsc::channel();
@@ -423,7 +470,7 @@ mod tests {
     fn a_file_is_complete_when_the_stream_stops_and_none_is_overwritten() {
         let directory = PrivateDirectory::new().unwrap();
         let output = MetaOutput::File(directory.path.join("ledgers.xdr"));
-        let stream = MetaStream::start(&output, 1 << 20).unwrap();
+        let stream = MetaStream::start(&output, 1 << 20, false).unwrap();
         (0..100_u8).for_each(|number| stream.publish(&[number; 10]));
         stream.stop();
         let mut file = File::open(stream.path()).unwrap();
@@ -431,6 +478,6 @@ mod tests {
             assert_eq!(read_record(&mut file).unwrap(), [number; 10]);
         }
         assert_eq!(read_record(&mut file), None);
-        assert_eq!(MetaStream::start(&output, 1).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(MetaStream::start(&output, 1, false).unwrap_err().kind(), ErrorKind::AlreadyExists);
     }
 }

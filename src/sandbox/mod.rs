@@ -9,12 +9,16 @@
 pub mod ledger;
 
 mod actor;
+mod begin;
 mod chain;
 mod clock;
 mod core_http;
 mod engine;
+mod faces;
+mod faults;
 #[cfg(test)]
 mod fixture;
+mod friendbot;
 mod history;
 mod horizon;
 mod http;
@@ -27,13 +31,16 @@ mod rpc;
 mod running;
 mod serve;
 mod setup;
+mod state;
 mod traders;
 mod world;
 
 pub use engine::{EngineAccount, EngineOffer, EngineSnapshot};
+pub use faults::{FaultError, FaultRules};
 pub use history::HistoryBounds;
 pub use meta_stream::MetaOutput;
 pub use reference::{ReferenceConfig, Tick};
-pub use running::{CloseRule, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
-pub use traders::Activity;
+pub use running::{CloseRule, RateLimit, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
+pub use state::{StateConfig, StateError};
+pub use traders::{Activity, Crowd};
 pub use world::{Submission, World, WorldConfig, WorldError};

@@ -1,17 +1,23 @@
 //! A world in real time, behind real sockets.
 
+use super::begin::{Beginning, begin};
+use super::chain::Chain;
 use super::clock::utc_now;
-use super::core_http::{Core, CoreHttp, CoreInfo};
 use super::engine::EngineSnapshot;
+use super::faces::{Faces, Host};
+use super::faults::{Face, FaultRules, Faults, Interruption};
+use super::friendbot::Friendbot;
 use super::history::{History, HistoryBounds};
+use super::http::{Bounds, RateLimiter, Server, Waker};
 use super::meta_stream::{MetaOutput, MetaStream};
 use super::price_server::PriceServer;
 use super::reference::{Symbol, Tick};
-use super::world::{Submission, World, WorldConfig, WorldError};
-use crate::stellar::{AccountId, Market, MarketId, NetworkId};
+use super::state::{self, StateConfig, StateDir, StateError};
+use super::world::{Closed, Submission, World, WorldConfig, WorldError};
+use crate::stellar::{AccountId, Market, MarketId};
 use parking_lot::{Condvar, Mutex};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -20,6 +26,8 @@ use std::time::{Duration, Instant};
 /// The ledgers of the founding are dated so far back, one a second, that the first ledger of the running sandbox can
 /// carry the time of day.
 const FOUNDED_BEFORE_S: u64 = 3600;
+/// How soon a ledger that could not be kept is tried again.
+const KEEP_RETRY: Duration = Duration::from_millis(100);
 /// The shortest rest of the thread that makes ticks.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 
@@ -53,6 +61,22 @@ pub enum Ticks {
     Pushed,
 }
 
+/// How often an address may ask Horizon. Every ledger that a stream looks at counts as a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests an hour; 0 for no limit. The headers then say what Horizon's do to someone who asks for the first time.
+    pub per_hour: u32,
+    /// Requests at once beyond the steady rate.
+    pub burst: u32,
+}
+
+impl RateLimit {
+    /// Horizon's own: 3600 an hour, a hundred at once.
+    pub const HORIZON: Self = Self { per_hour: 3600, burst: 100 };
+    /// No limit, which is the sandbox's default: tests ask more often than people.
+    pub const NONE: Self = Self { per_hour: 0, burst: 100 };
+}
+
 /// How a sandbox runs.
 #[derive(Debug)]
 pub struct SandboxConfig {
@@ -70,10 +94,21 @@ pub struct SandboxConfig {
     pub max_history_bytes: usize,
     /// How much of the past Horizon and Stellar RPC show.
     pub history: HistoryBounds,
-    /// Port of core's commands on 127.0.0.1; 0 for any.
-    pub core_port: u16,
-    /// Port of the reference price on 127.0.0.1; 0 for any.
+    /// Where all faces (Horizon, Stellar RPC, core's commands, friendbot) listen. Beyond the loopback, whoever reaches it
+    /// is a client: nothing asks who they are.
+    pub address: IpAddr,
+    /// Port of all faces; 0 for any.
+    pub port: u16,
+    /// How often an address may ask Horizon.
+    pub rate_limit: RateLimit,
+    /// What goes wrong from the start. `/sandbox/faults` changes it.
+    pub faults: FaultRules,
+    /// Where the reference price listens.
+    pub price_address: IpAddr,
+    /// Port of the reference price; 0 for any.
     pub price_port: u16,
+    /// Where the world is kept, for the next process to go on with; without it, it ends with this one.
+    pub state: Option<StateConfig>,
 }
 
 impl SandboxConfig {
@@ -87,8 +122,13 @@ impl SandboxConfig {
             meta: MetaOutput::UnixSocket,
             max_history_bytes: 256 << 20,
             history: HistoryBounds::default(),
-            core_port: 0,
+            address: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            rate_limit: RateLimit::NONE,
+            faults: FaultRules::default(),
+            price_address: Ipv4Addr::LOCALHOST.into(),
             price_port: 0,
+            state: None,
         }
     }
 }
@@ -97,12 +137,12 @@ impl SandboxConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// A port is taken, most likely.
-    #[error("cannot listen on 127.0.0.1:{port} for {what}: {source}; choose another port, or 0 for any")]
+    #[error("cannot listen on {address} for {what}: {source}; choose another port, or 0 for any")]
     Listen {
         /// What for.
         what: &'static str,
-        /// Which port.
-        port: u16,
+        /// Where.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },
@@ -128,6 +168,9 @@ pub enum SandboxError {
     /// The world cannot be.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The kept world cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The world makes the prices.
     #[error("reference prices are made by the world: start the sandbox with Ticks::Pushed to push them")]
     TicksAreAutomatic,
@@ -147,10 +190,11 @@ pub enum SandboxError {
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
-    core: CoreHttp,
+    faces: Server,
     prices: Arc<PriceServer>,
     meta: Arc<MetaStream>,
     threads: Vec<JoinHandle<()>>,
+    resumed: bool,
 }
 
 #[derive(Debug)]
@@ -165,6 +209,8 @@ struct Shared {
     pushed: Mutex<Vec<Symbol>>,
     signal: Mutex<Signal>,
     woken: Condvar,
+    faults: Arc<Faults>,
+    friendbot: Arc<Friendbot>,
 }
 
 /// The world and its past: under one lock, so that both are of the same ledger.
@@ -183,8 +229,16 @@ struct Signal {
 /// Connections and clients that were turned away, each for reaching a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
-    /// Connections to core's port beyond 64 at once.
-    pub core: u64,
+    /// Connections to the faces beyond 16,384 at once, or beyond what the system lets one process open.
+    pub connections: u64,
+    /// Requests that had not arrived ten seconds after they began.
+    pub slow_requests: u64,
+    /// Requests whose head (16 KB, a transaction in the URL 128 KB) or body (1 MB) was too long.
+    pub oversized: u64,
+    /// Clients that took none of an answer for 30 s, or were 256 KB behind their stream.
+    pub slow_readers: u64,
+    /// Connections ended because all together held more than 128 MB.
+    pub over_memory: u64,
     /// Price clients beyond 32 at once.
     pub price: u64,
     /// Price clients that did not keep up.
@@ -202,29 +256,24 @@ impl Sandbox {
         if config.close.interval().is_zero() {
             return Err(SandboxError::ZeroInterval);
         }
-        let core_listener = listen("core's commands", config.core_port)?;
-        let price_listener = listen("the reference price", config.price_port)?;
-        let meta = MetaStream::start(&config.meta, config.max_history_bytes)
-            .map_err(|source| SandboxError::Meta { output: config.meta.clone(), source })?;
+        let faces_listener = listen("the faces", SocketAddr::new(config.address, config.port))?;
+        let price_listener = listen("the reference price", SocketAddr::new(config.price_address, config.price_port))?;
         config.world.founded_at_s = utc_now().seconds().saturating_sub(FOUNDED_BEFORE_S);
         let network = config.world.network_passphrase.clone();
-        let mut world = World::new(&config.world)?;
-        let mut history = History::new(NetworkId::from_passphrase(&network), config.history);
-        for ledger in world.take_founding() {
-            meta.publish(&ledger);
-            history.record_xdr(ledger);
-        }
+        let Beginning { world, history, meta, state, resumed } = begin(&config)?;
         let inside = Inside { world, history };
-        let shared = Arc::new(Shared::new(inside, network, config.close, config.ticks));
+        let faults = Arc::new(Faults::new(std::mem::take(&mut config.faults)));
+        let shared = Arc::new(Shared::new(inside, network, &config, faults));
         let thread = |what| move |source| SandboxError::Thread { what, source };
         let prices = PriceServer::start(price_listener, shared.tickers()).map_err(thread("the reference price"))?;
-        let core = CoreHttp::start(core_listener, Arc::clone(&shared)).map_err(thread("core's commands"))?;
+        let faces = Server::start(faces_listener, bounds(), |_| shared.faces(config.rate_limit));
+        let faces = faces.map_err(thread("the faces"))?;
         let (prices, meta) = (Arc::new(prices), Arc::new(meta));
-        let mut sandbox = Self { shared, core, prices, meta, threads: Vec::new() };
+        let mut sandbox = Self { shared, faces, prices, meta, threads: Vec::new(), resumed };
         sandbox.spawn("sandbox-close", {
-            let (shared, meta, interval) =
-                (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.meta), config.close.interval());
-            move || shared.close_ledgers(&meta, interval)
+            let (shared, meta) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.meta));
+            let (faces, interval) = (sandbox.faces.waker(), config.close.interval());
+            move || shared.close_ledgers(&meta, &faces, interval, state)
         })?;
         if config.ticks == Ticks::Automatic {
             let (shared, prices) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.prices));
@@ -239,10 +288,22 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Where core's commands are served.
+    /// Where all faces are served: Horizon, Stellar RPC, core's commands, friendbot.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.faces.address()
+    }
+
+    /// Where core's commands are served: where all faces are.
     #[must_use]
     pub fn core_address(&self) -> SocketAddr {
-        self.core.address()
+        self.address()
+    }
+
+    /// How many clients are connected to the faces.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.faces.open()
     }
 
     /// Where the reference price is served; any path will do, Kraken's is `/v2`.
@@ -255,6 +316,12 @@ impl Sandbox {
     #[must_use]
     pub fn meta_path(&self) -> &Path {
         self.meta.path()
+    }
+
+    /// Whether the world is one that an earlier process kept.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The network's passphrase.
@@ -296,8 +363,13 @@ impl Sandbox {
     /// Who was turned away so far.
     #[must_use]
     pub fn refusals(&self) -> Refusals {
+        let faces = self.faces.refused();
         Refusals {
-            core: self.core.refused(),
+            connections: faces.connections,
+            slow_requests: faces.slow_requests,
+            oversized: faces.oversized,
+            slow_readers: faces.slow_readers,
+            over_memory: faces.over_memory,
             price: self.prices.refused(),
             slow_price: self.prices.dropped(),
             meta: self.meta.refused(),
@@ -329,7 +401,7 @@ impl Sandbox {
             // A panic was reported by the thread itself.
             let _ = thread.join();
         }
-        self.core.stop();
+        self.faces.stop();
         self.prices.stop();
         self.meta.stop();
     }
@@ -342,9 +414,9 @@ impl Drop for Sandbox {
 }
 
 impl Shared {
-    fn new(inside: Inside, network: String, close: CloseRule, ticks: Ticks) -> Self {
+    fn new(inside: Inside, network: String, config: &SandboxConfig, faults: Arc<Faults>) -> Self {
         let world = &inside.world;
-        let pushed = match ticks {
+        let pushed = match config.ticks {
             Ticks::Automatic => Vec::new(),
             Ticks::Pushed => {
                 let markets = world.symbols().iter().zip(0_u16..);
@@ -356,7 +428,9 @@ impl Shared {
             engine: world.engine_account(),
             markets: world.markets().to_vec(),
             symbols: world.symbols().to_vec(),
-            on_submission: matches!(close, CloseRule::OnSubmission { .. }),
+            on_submission: matches!(config.close, CloseRule::OnSubmission { .. }),
+            friendbot: Arc::new(Friendbot::new(world.ledger().network())),
+            faults,
             pushed: Mutex::new(pushed),
             inside: Mutex::new(inside),
             signal: Mutex::new(Signal::default()),
@@ -387,32 +461,97 @@ impl Shared {
         }
     }
 
+    /// The faces over this.
+    fn faces(self: &Arc<Self>, limit: RateLimit) -> Faces {
+        let host = Arc::new(Arc::clone(self));
+        let limiter = RateLimiter::new(limit.per_hour, limit.burst);
+        Faces::new(host, Arc::clone(&self.faults), Arc::clone(&self.friendbot), limiter)
+    }
+
     /// Closes ledgers until the sandbox stops. Keeps to its schedule; a ledger that is late is not made up for.
-    fn close_ledgers(&self, meta: &MetaStream, interval: Duration) {
+    fn close_ledgers(&self, meta: &MetaStream, faces: &Waker, interval: Duration, mut state: Option<StateDir>) {
         let mut next = Instant::now() + interval;
         while self.wait_for_close(next) {
-            let closed = {
-                let mut inside = self.inside.lock();
-                let Inside { world, history } = &mut *inside;
-                for (ticker, market) in self.pushed.lock().iter().zip(0_u16..) {
-                    world.set_reference(MarketId(market), ticker.mid());
+            match self.close_ledger(&mut state) {
+                Ok(closed) => {
+                    self.publish(meta, &closed.bytes);
+                    faces.wake();
                 }
-                let closed = world.close(utc_now().seconds());
-                closed.inspect(|closed| history.record(&closed.meta, closed.bytes.clone()))
-            };
-            match closed {
-                Ok(closed) => meta.publish(&closed.bytes),
                 Err(error) => {
                     tracing::error!(%error, "the sandbox closes no more ledgers");
                     return;
                 }
             }
+            self.take_snapshot(&mut state, |state, ledger| state.wants_snapshot(ledger));
             let now = Instant::now();
             if self.on_submission || next + interval <= now {
                 next = now + interval;
             } else if next <= now {
                 next += interval;
             }
+        }
+        self.take_snapshot(&mut state, |_, _| true);
+    }
+
+    /// Closes a ledger and keeps it. Nobody sees it before it is kept: the lock is held until then.
+    fn close_ledger(&self, state: &mut Option<StateDir>) -> Result<Closed, SandboxError> {
+        let mut inside = self.inside.lock();
+        let Inside { world, history } = &mut *inside;
+        for (ticker, market) in self.pushed.lock().iter().zip(0_u16..) {
+            world.set_reference(MarketId(market), ticker.mid());
+        }
+        self.friendbot.give(world);
+        let closed = world.close(utc_now().seconds())?;
+        if let Some(state) = state {
+            let (ledger, notes) = (world.ledger().header().ledger_seq, world.notes());
+            let mut told = false;
+            while let Err(error) = state.keep(ledger, &closed.bytes, &notes) {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(%error, ledger, "nothing goes on until the ledger is kept");
+                }
+                if !self.rest(KEEP_RETRY) {
+                    return Err(error.into());
+                }
+            }
+        }
+        history.record(&closed.meta, closed.bytes.clone());
+        Ok(closed)
+    }
+
+    /// Takes a snapshot of the last closed ledger, if one is wanted. Only reading it holds anyone up.
+    fn take_snapshot(&self, state: &mut Option<StateDir>, wanted: impl Fn(&StateDir, u32) -> bool) {
+        let Some(state) = state else { return };
+        let (ledger, content) = {
+            let inside = self.inside.lock();
+            let world = &inside.world;
+            let ledger = world.ledger().header().ledger_seq;
+            if !wanted(state, ledger) {
+                return;
+            }
+            (ledger, state::content(world.ledger(), &world.notes()))
+        };
+        if let Err(error) = state.write_snapshot(ledger, &content) {
+            // The log has all that the snapshot would; the next one is tried soon.
+            tracing::warn!(%error, ledger, "no snapshot");
+        }
+    }
+
+    /// Streams a closed ledger, unless a fault has it that it is not.
+    fn publish(&self, meta: &MetaStream, ledger: &[u8]) {
+        match self.faults.on_ledger(Face::Meta, "") {
+            Some(Interruption::Skip) => return,
+            Some(Interruption::End) => meta.cut(),
+            Some(Interruption::Stall(duration)) => meta.stall(duration),
+            None => {}
+        }
+        meta.publish(ledger);
+    }
+
+    /// Someone waits for a ledger.
+    fn ask_for_ledger(&self) {
+        if self.on_submission {
+            self.signal.lock().submitted = true;
+            self.woken.notify_all();
         }
     }
 
@@ -454,35 +593,53 @@ impl Shared {
     }
 }
 
-impl Core for Arc<Shared> {
+impl Host for Arc<Shared> {
+    fn chain(&self, look: &mut dyn FnMut(&Chain<'_>)) {
+        let inside = self.inside.lock();
+        let Inside { world, history } = &*inside;
+        look(&Chain { ledger: world.ledger(), history, now_s: utc_now().seconds() });
+    }
+
     fn submit(&self, envelope: &[u8]) -> Submission {
         let answer = self.inside.lock().world.submit(envelope);
-        if self.on_submission && answer == Submission::Pending {
-            self.signal.lock().submitted = true;
-            self.woken.notify_all();
+        if answer == Submission::Pending {
+            self.ask_for_ledger();
         }
         answer
     }
 
-    fn info(&self) -> CoreInfo {
-        let inside = self.inside.lock();
-        let world = &inside.world;
-        let header = world.ledger().header();
-        let close_time_s = header.scp_value.close_time.0;
-        CoreInfo {
-            ledger: header.ledger_seq,
-            hash: world.ledger().hash().0,
-            close_time_s,
-            age_s: utc_now().seconds().saturating_sub(close_time_s),
-            base_fee: header.base_fee,
-            base_reserve: header.base_reserve,
-            max_tx_set_size: header.max_tx_set_size,
-            version: header.ledger_version,
-            network: self.network.clone(),
-        }
+    fn passphrase(&self) -> &str {
+        &self.network
+    }
+
+    fn hurry(&self) {
+        self.ask_for_ledger();
     }
 }
 
-fn listen(what: &'static str, port: u16) -> Result<TcpListener, SandboxError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| SandboxError::Listen { what, port, source })
+/// Files that the process may need beside the connections to the faces.
+const OTHER_FILES: u64 = 512;
+
+/// The bounds of the faces: fewer connections where the system lets the process open fewer files. It is asked for more
+/// first.
+fn bounds() -> Bounds {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let bounds = Bounds::default();
+    let wanted = bounds.connections as u64 + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile);
+    let mut allowed = limit.current.unwrap_or(u64::MAX);
+    if allowed < wanted {
+        let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+        if raised > allowed
+            && setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }).is_ok()
+        {
+            allowed = raised;
+        }
+    }
+    let left = usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    Bounds { connections: bounds.connections.min(left.max(64)), ..bounds }
+}
+
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, SandboxError> {
+    TcpListener::bind(address).map_err(|source| SandboxError::Listen { what, address, source })
 }

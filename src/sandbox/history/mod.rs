@@ -127,6 +127,11 @@ impl History {
         }
     }
 
+    /// How much it keeps.
+    pub(crate) fn bounds(&self) -> HistoryBounds {
+        self.bounds
+    }
+
     /// Every ledger that is kept, oldest first.
     pub(crate) fn ledgers(&self) -> impl DoubleEndedIterator<Item = &LedgerRecord> + ExactSizeIterator {
         self.ledgers.iter()

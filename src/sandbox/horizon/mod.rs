@@ -9,7 +9,9 @@
 mod accounts;
 #[cfg(test)]
 mod bad_input;
+mod codes;
 mod effects;
+mod face;
 mod fee_stats;
 mod ledgers;
 mod liquidity_pools;
@@ -24,6 +26,8 @@ mod problem;
 mod root;
 #[cfg(test)]
 mod scene;
+mod stream;
+mod submit;
 mod trade_aggregations;
 mod trades;
 mod transactions;
@@ -32,8 +36,12 @@ mod words;
 #[cfg(test)]
 mod past_tests;
 
+pub(crate) use face::{answer, problem as problem_response};
 pub(crate) use page::{Order, Page};
 pub(crate) use problem::Problem;
+pub(crate) use stream::Shown;
+pub(crate) use submit::shown as transaction_response;
+pub(crate) use words::civil as civil_date;
 
 use super::chain::Chain;
 use super::http::Query;

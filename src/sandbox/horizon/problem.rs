@@ -57,14 +57,86 @@ impl Problem {
         }
     }
 
+    /// A problem that says nothing more than its title and its detail.
+    pub(crate) fn plain(status: u16, kind: &'static str, title: &'static str, detail: &str) -> Self {
+        Self { status, kind, title, detail: detail.into(), extras: Map::new() }
+    }
+
+    /// What is there cannot be had in the wanted form; mostly, it does not stream.
+    pub(crate) fn not_acceptable() -> Self {
+        let title = "An acceptable response content-type could not be provided for this request";
+        Self::plain(406, "not_acceptable", title, "")
+    }
+
+    /// The address asks too often.
+    pub(crate) fn rate_limit_exceeded() -> Self {
+        Self::plain(
+            429,
+            "rate_limit_exceeded",
+            "Rate Limit Exceeded",
+            "The rate limit for the requesting IP address is over its alloted limit.  The allowed limit and requests \
+             left per time period are communicated to clients via the http response headers 'X-RateLimit-*' headers.",
+        )
+    }
+
+    /// Too much is asked for at once.
+    pub(crate) fn server_over_capacity() -> Self {
+        Self::plain(
+            503,
+            "server_over_capacity",
+            "Server Over Capacity",
+            "This horizon server is currently overloaded.  Please wait for several minutes before trying your request \
+             again.",
+        )
+    }
+
+    /// The answer took too long.
+    pub(crate) fn timeout() -> Self {
+        Self::plain(
+            504,
+            "timeout",
+            "Timeout",
+            "Your request timed out before completing.  Please try your request again. If you are submitting a \
+             transaction make sure you are sending exactly the same transaction (with the same sequence number).",
+        )
+    }
+
+    /// The same with one more word for machines.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.extras.insert(name.into(), value.into());
+        self
+    }
+
+    /// The problem that goes with a status which the protocol gives.
+    pub(crate) fn of_status(status: u16) -> Self {
+        let (kind, title) = match status {
+            404 => return Self::not_found(),
+            405 => ("method_not_allowed", "Method Not Allowed"),
+            406 => return Self::not_acceptable(),
+            408 => ("request_timeout", "Request Timeout"),
+            413 => ("content_too_large", "Content Too Large"),
+            414 => ("uri_too_long", "URI Too Long"),
+            429 => return Self::rate_limit_exceeded(),
+            431 => ("header_fields_too_large", "Request Header Fields Too Large"),
+            500 => ("server_error", "Internal Server Error"),
+            501 => ("not_implemented", "Not Implemented"),
+            503 => return Self::server_over_capacity(),
+            504 => return Self::timeout(),
+            _ => ("bad_request", "Bad Request"),
+        };
+        Self::plain(status, kind, title, "")
+    }
+
     /// The problem's body.
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({
             "type": format!("https://stellar.org/horizon-errors/{}", self.kind),
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
         });
+        if !self.detail.is_empty() {
+            body["detail"] = Value::String(self.detail.clone());
+        }
         if !self.extras.is_empty() {
             body["extras"] = Value::Object(self.extras.clone());
         }

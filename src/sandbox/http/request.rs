@@ -6,8 +6,27 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,
+    Head,
     Post,
+    Put,
+    Delete,
+    Options,
     Other,
+}
+
+impl Method {
+    /// The method of this name.
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A whole request; its sizes were bounded when it was read.
@@ -51,6 +70,13 @@ impl Query {
     /// The first value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same with this value under this name, in place of any other.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value.into()));
+        self
     }
 
     /// Every parameter, in order.

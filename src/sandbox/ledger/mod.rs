@@ -56,6 +56,7 @@ use lanes::Lanes;
 use mempool::Mempool;
 use store::{Key, Store, offer_in};
 
+pub(crate) use assets::pool_id;
 pub(crate) use assets::pool_id_of;
 pub(crate) use frame::account_of;
 pub(crate) use tx_set::{SetTransaction, transactions_of};
@@ -321,7 +322,7 @@ impl Ledger {
     /// The pool of two assets, in either order.
     #[must_use]
     pub fn pool_of(&self, x: &Asset, y: &Asset) -> Option<&LiquidityPoolEntry> {
-        self.store.pool(&assets::pool_id(x, y))
+        self.store.pool(&pool_id(x, y))
     }
 
     /// Any entry, with when it was last modified and who sponsors it; `None` also for what only contracts have.
