@@ -4,19 +4,34 @@
 //! the oldest ledger goes, and whoever asks for it is told that history begins later (Horizon's 410, RPC's
 //! `oldestLedger`).
 
+mod changes;
+mod claims;
+mod effects;
+mod index;
+mod participants;
+mod places;
+mod read;
 mod record;
+mod sponsors;
 mod toid;
+mod trades;
 
+pub(crate) use changes::changes;
+pub(crate) use effects::{
+    Effect, EffectKind, Money, Pool, Sponsored, TradeEffect, asset_of, pool_delta, strict_receive_sent,
+};
+pub(crate) use places::{Between, Scope};
 pub(crate) use record::{LedgerRecord, TransactionRecord, account_of};
 pub(crate) use toid::Toid;
+pub(crate) use trades::{Party, Side, Trade};
 
-use super::ledger::{SetTransaction, transactions_of};
 use crate::stellar::NetworkId;
+use places::Involved;
+use read::read;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use stellar_xdr::{
-    Hash, LedgerCloseMeta, LedgerEntryChanges, Limits, ReadXdr, TransactionMeta, TransactionResultPair, VecM,
-};
+use stellar_xdr::{Hash, LedgerCloseMeta, Limits, ReadXdr};
+use trades::Trades;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +57,22 @@ pub(crate) struct History {
     ledgers: VecDeque<LedgerRecord>,
     bytes: usize,
     by_hash: FxHashMap<Hash, Toid>,
+    trades: Trades,
+    involved: Involved,
 }
 
 impl History {
     /// An empty one.
     pub(crate) fn new(network: NetworkId, bounds: HistoryBounds) -> Self {
-        Self { network, bounds, ledgers: VecDeque::new(), bytes: 0, by_hash: FxHashMap::default() }
+        Self {
+            network,
+            bounds,
+            ledgers: VecDeque::new(),
+            bytes: 0,
+            by_hash: FxHashMap::default(),
+            trades: Trades::default(),
+            involved: Involved::default(),
+        }
     }
 
     /// Adds the ledger that closed after the last one; `xdr` is `meta` in XDR.
@@ -65,6 +90,8 @@ impl History {
                 self.by_hash.insert(inner.clone(), tx.id);
             }
         }
+        self.trades.record(&record);
+        self.involved.record(&record);
         self.bytes += record.meta.len();
         self.ledgers.push_back(record);
         while self.ledgers.len() > self.bounds.max_ledgers.max(1)
@@ -88,10 +115,14 @@ impl History {
     fn forget_oldest(&mut self) {
         let Some(oldest) = self.ledgers.pop_front() else { return };
         self.bytes -= oldest.meta.len();
+        self.trades.forget_until(oldest.seq());
+        self.involved.forget(&oldest);
         for tx in &oldest.transactions {
-            self.by_hash.remove(&tx.hash);
-            if let Some(inner) = &tx.inner_hash {
-                self.by_hash.remove(inner);
+            for hash in [Some(&tx.hash), tx.inner_hash.as_ref()].into_iter().flatten() {
+                // The same transaction may be inside of a younger fee bump.
+                if self.by_hash.get(hash) == Some(&tx.id) {
+                    self.by_hash.remove(hash);
+                }
             }
         }
     }
@@ -132,69 +163,6 @@ impl History {
     /// A transaction by its hash, or by that of the transaction inside of its fee bump.
     pub(crate) fn transaction(&self, hash: &Hash) -> Option<(&LedgerRecord, &TransactionRecord)> {
         self.transaction_at(*self.by_hash.get(hash)?)
-    }
-}
-
-/// What a ledger's metadata says of one transaction.
-struct Processed<'m> {
-    result: &'m TransactionResultPair,
-    fee_changes: &'m LedgerEntryChanges,
-    meta: &'m TransactionMeta,
-    post_fee_changes: Option<&'m LedgerEntryChanges>,
-}
-
-fn read(meta: &LedgerCloseMeta, xdr: Vec<u8>, network: NetworkId) -> LedgerRecord {
-    let processed: Vec<Processed<'_>> = match meta {
-        LedgerCloseMeta::V0(meta) => meta.tx_processing.iter().map(Into::into).collect(),
-        LedgerCloseMeta::V1(meta) => meta.tx_processing.iter().map(Into::into).collect(),
-        LedgerCloseMeta::V2(meta) => meta.tx_processing.iter().map(Into::into).collect(),
-    };
-    let header = match meta {
-        LedgerCloseMeta::V0(meta) => &meta.ledger_header,
-        LedgerCloseMeta::V1(meta) => &meta.ledger_header,
-        LedgerCloseMeta::V2(meta) => &meta.ledger_header,
-    };
-    let mut set: FxHashMap<Hash, SetTransaction> =
-        transactions_of(meta, &network.0).into_iter().map(|tx| (tx.hash.clone(), tx)).collect();
-    let seq = header.header.ledger_seq;
-    let transactions = processed.into_iter().zip(1..).map(|(done, place)| {
-        let hash = &done.result.transaction_hash;
-        let Some(SetTransaction { hash, inner_hash, envelope }) = set.remove(hash) else {
-            unreachable!("ledger {seq} has a result of a transaction that is not in its set: {hash}")
-        };
-        TransactionRecord {
-            id: Toid::new(seq, place, 0),
-            hash,
-            inner_hash,
-            envelope,
-            result: done.result.result.clone(),
-            fee_changes: done.fee_changes.clone(),
-            meta: done.meta.clone(),
-            post_fee_changes: done.post_fee_changes.cloned().unwrap_or_else(|| LedgerEntryChanges(VecM::default())),
-        }
-    });
-    LedgerRecord { header: header.clone(), transactions: transactions.collect(), meta: xdr }
-}
-
-impl<'m> From<&'m stellar_xdr::TransactionResultMeta> for Processed<'m> {
-    fn from(of: &'m stellar_xdr::TransactionResultMeta) -> Self {
-        Self {
-            result: &of.result,
-            fee_changes: &of.fee_processing,
-            meta: &of.tx_apply_processing,
-            post_fee_changes: None,
-        }
-    }
-}
-
-impl<'m> From<&'m stellar_xdr::TransactionResultMetaV1> for Processed<'m> {
-    fn from(of: &'m stellar_xdr::TransactionResultMetaV1) -> Self {
-        Self {
-            result: &of.result,
-            fee_changes: &of.fee_processing,
-            meta: &of.tx_apply_processing,
-            post_fee_changes: Some(&of.post_tx_apply_fee_processing),
-        }
     }
 }
 

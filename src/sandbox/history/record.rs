@@ -68,6 +68,11 @@ impl TransactionRecord {
         }
     }
 
+    /// Its operation at this place.
+    pub(crate) fn operation_at(&self, place: Toid) -> Option<&Operation> {
+        self.operations().get(place.operation_index()?)
+    }
+
     /// The results of its operations; empty if it failed before they were tried.
     pub(crate) fn operation_results(&self) -> &[OperationResult] {
         use stellar_xdr::InnerTransactionResultResult as Inner;
@@ -104,6 +109,19 @@ impl TransactionRecord {
                 inner.tx.source_account.clone()
             }
         }
+    }
+
+    /// The address that pays its fee.
+    pub(crate) fn fee_source(&self) -> MuxedAccount {
+        match &self.envelope {
+            TransactionEnvelope::TxFeeBump(bump) => bump.tx.fee_source.clone(),
+            _ => self.source(),
+        }
+    }
+
+    /// The place of its operation of this index (from 0).
+    pub(crate) fn operation_id(&self, index: usize) -> Toid {
+        self.id.at(u32::try_from(index + 1).unwrap_or(u32::MAX))
     }
 
     /// The source of its operation of this index (from 0).

@@ -17,9 +17,9 @@ impl Toid {
         Self(ledger | i64::from(transaction) << OPERATION_BITS | i64::from(operation))
     }
 
-    /// The ledger.
+    /// The ledger; 0 for what is no place.
     pub(crate) fn ledger(self) -> u32 {
-        u32::try_from(self.0 >> (OPERATION_BITS + TRANSACTION_BITS)).unwrap_or(u32::MAX)
+        u32::try_from(self.0 >> (OPERATION_BITS + TRANSACTION_BITS)).unwrap_or(0)
     }
 
     /// The transaction's place, from 1.
@@ -30,6 +30,11 @@ impl Toid {
     /// The operation's place, from 1; 0 for the transaction itself.
     pub(crate) fn operation(self) -> u32 {
         u32::try_from(self.0 & ((1 << OPERATION_BITS) - 1)).unwrap_or(0)
+    }
+
+    /// The operation's index, from 0; `None` for the transaction itself.
+    pub(crate) fn operation_index(self) -> Option<usize> {
+        usize::try_from(self.operation().checked_sub(1)?).ok()
     }
 
     /// The same transaction's operation.

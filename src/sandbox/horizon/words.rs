@@ -12,6 +12,11 @@ pub(crate) fn amount(stroops: i64) -> String {
     format!("{sign}{}.{:07}", stroops / 10_000_000, stroops % 10_000_000)
 }
 
+/// A sum of amounts, which may be more than one amount can be.
+pub(crate) fn amount_of_sum(stroops: u128) -> String {
+    format!("{}.{:07}", stroops / 10_000_000, stroops % 10_000_000)
+}
+
 /// A price as Horizon writes it: seven decimals, rounded half up.
 pub(crate) fn price(n: i64, d: i64) -> String {
     let (n, d) = (i128::from(n), i128::from(d).max(1));

@@ -50,9 +50,10 @@ pub(crate) struct PriceLimit {
 }
 
 /// Why converting ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// All that was wanted is done.
+    #[default]
     Done,
     /// The book has no more.
     Partial,
@@ -65,7 +66,7 @@ pub(crate) enum Ended {
 }
 
 /// What converting gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Converted {
     pub(crate) ended: Ended,
     pub(crate) sheep_sent: i64,
@@ -94,6 +95,10 @@ pub(crate) fn convert(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Con
     }
     store.rollback();
     let discarded = if store.protocol() >= 27 { from_book.crossings } else { 0 };
+    if discarded >= wanted.max_crossings {
+        // Nothing would be left for the pool, which counts as one.
+        return Ok(Converted { ended: Ended::TooMany, ..Converted::default() });
+    }
     Ok(trade_with_pool(store, wanted, from_pool, discarded))
 }
 
@@ -172,7 +177,7 @@ fn pool_atom(id: PoolId, wanted: &Conversion<'_>, trade: PoolTrade) -> ClaimAtom
 
 /// `convertWithOffers`.
 fn convert_with_book(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Converted> {
-    let mut done = Converted { ended: Ended::Done, sheep_sent: 0, wheat_received: 0, trail: Vec::new(), crossings: 0 };
+    let mut done = Converted::default();
     let (mut sheep_left, mut wheat_left) = (wanted.max_sheep_send, wanted.max_wheat_receive);
     if sheep_left == 0 || wheat_left == 0 {
         return Ok(done);

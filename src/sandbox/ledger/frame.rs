@@ -61,6 +61,11 @@ impl Frame {
         }
     }
 
+    /// The full hash that the transaction itself has outside of its fee bump.
+    pub(crate) fn inner_full_hash(&self) -> Hash {
+        sha256(&xdr_bytes(&TransactionEnvelope::Tx(self.inner().clone())))
+    }
+
     pub(crate) fn envelope(&self) -> &TransactionEnvelope {
         &self.envelope
     }
@@ -116,6 +121,11 @@ impl Frame {
         sequence
     }
 
+    /// Whether it has the sequence number with which accounts begin that are created in this ledger: it cannot be in it.
+    pub(crate) fn is_first_of(&self, ledger_seq: u32) -> bool {
+        self.sequence() == i64::from(ledger_seq) << 32
+    }
+
     pub(crate) fn operations(&self) -> &[Operation] {
         &self.tx().operations
     }
@@ -161,16 +171,14 @@ impl Frame {
         bounds.map_or((0, 0), |bounds| (bounds.min_time.0, bounds.max_time.0))
     }
 
-    /// Whether it is for the contract engine, which this ledger does not have.
+    /// Whether it is for the contract engine, which this ledger does not have: its first operation says so.
     pub(crate) fn is_of_contracts(&self) -> bool {
-        self.operations().iter().any(|operation| {
-            matches!(
-                operation.body,
-                OperationBody::InvokeHostFunction(_)
-                    | OperationBody::ExtendFootprintTtl(_)
-                    | OperationBody::RestoreFootprint(_)
-            )
-        })
+        self.operations().first().is_some_and(is_contract_operation)
+    }
+
+    /// Whether it has an operation for the contract engine beside others, which may not be.
+    pub(crate) fn mixes_contracts(&self) -> bool {
+        self.operations().len() > 1 && self.operations().iter().any(is_contract_operation)
     }
 
     /// Whether it competes for the exchange's lane: cancelling an offer does not.
@@ -188,6 +196,15 @@ impl Frame {
             _ => false,
         })
     }
+}
+
+fn is_contract_operation(operation: &Operation) -> bool {
+    matches!(
+        operation.body,
+        OperationBody::InvokeHostFunction(_)
+            | OperationBody::ExtendFootprintTtl(_)
+            | OperationBody::RestoreFootprint(_)
+    )
 }
 
 /// The account of a plain or multiplexed address.

@@ -15,6 +15,7 @@ use stellar_xdr::{
 };
 
 use super::offers::OfferTable;
+use super::owned::Owned;
 
 /// What a classic entry is found by: [`LedgerKey`] without the arms that hold contracts, and an offer by its id alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,7 @@ pub(crate) struct Store {
     offers: OfferTable,
     /// Which accounts hold pool shares, by account: revoking an authorisation must find them.
     pool_shares: FxHashMap<AccountId, Vec<PoolId>>,
+    owned: Owned,
     levels: Vec<Level>,
     /// Levels that were closed, kept for their memory.
     spare: Vec<Level>,
@@ -129,6 +131,7 @@ impl Store {
             entries: FxHashMap::default(),
             offers: OfferTable::default(),
             pool_shares: FxHashMap::default(),
+            owned: Owned::default(),
             levels: Vec::new(),
             spare: Vec::new(),
         }
@@ -259,6 +262,16 @@ impl Store {
         self.pool_shares.get(account).map_or(&[], Vec::as_slice)
     }
 
+    /// What trust lines and data entries accounts have.
+    pub(crate) fn owned(&self) -> &Owned {
+        &self.owned
+    }
+
+    /// Every entry that is no offer, in no order.
+    pub(crate) fn entries_but_offers(&self) -> impl Iterator<Item = &LedgerEntry> {
+        self.entries.values().map(|entry| &**entry)
+    }
+
     /// Every entry, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = LedgerEntry> + '_ {
         let offers = self.offers.owners().flat_map(|(_, ids)| ids).filter_map(|id| self.offers.get(*id));
@@ -362,6 +375,7 @@ impl Store {
         if let Key::TrustLine(account, TrustLineAsset::PoolShare(pool)) = key {
             self.pool_shares.entry(account.clone()).or_default().push(pool.clone());
         }
+        self.owned.appeared(key);
         self.entries.insert(key.clone(), Box::new(entry));
     }
 
@@ -374,6 +388,7 @@ impl Store {
             return;
         }
         self.entries.remove(key);
+        self.owned.went(key);
         if let Key::TrustLine(account, TrustLineAsset::PoolShare(pool)) = key
             && let Some(pools) = self.pool_shares.get_mut(account)
         {

@@ -91,7 +91,7 @@ pub(crate) fn unpack(set: &TxSet, network_id: &[u8; 32], header_fee: u32, max_si
     match set {
         TxSet::Legacy(set) => {
             let frames: Vec<Frame> = set.txs.iter().map(frame).collect();
-            let base_fee = Some(legacy_base_fee(&frames, header_fee, max_size));
+            let base_fee = Some(legacy_base_fee(frames.iter(), header_fee, max_size));
             frames.into_iter().map(|frame| Priced { frame, base_fee }).collect()
         }
         TxSet::Generalized(GeneralizedTransactionSet::V1(set)) => {
@@ -144,9 +144,13 @@ pub(crate) fn transactions_of(meta: &LedgerCloseMeta, network_id: &[u8; 32]) -> 
 }
 
 /// What everybody pays in a set of before protocol 20: if it is nearly full, the lowest bid (`TxSetFrame::getBaseFee`).
-pub(crate) fn legacy_base_fee(frames: &[Frame], header_fee: u32, max_size: u32) -> i64 {
-    let operations: i64 = frames.iter().map(Frame::num_operations).sum();
-    let lowest = frames.iter().map(|frame| {
+pub(crate) fn legacy_base_fee<'a>(
+    frames: impl Iterator<Item = &'a Frame> + Clone,
+    header_fee: u32,
+    max_size: u32,
+) -> i64 {
+    let operations: i64 = frames.clone().map(Frame::num_operations).sum();
+    let lowest = frames.map(|frame| {
         let operations = frame.num_operations().max(1);
         // Rounded up.
         frame.fee_bid().saturating_add(operations - 1) / operations

@@ -9,10 +9,11 @@ use stellar_xdr::{
 
 use crate::stellar::exchange::adjust_offer;
 
+use super::CURRENT_PROTOCOL;
 use super::assets::is_issuer;
 use super::entries::min_balance;
 use super::holdings::{Holding, exact_price, liabilities_of};
-use super::outcome::{Applied, internal};
+use super::outcome::{Applied, ensure, internal};
 use super::sponsorship::{remove_entry, touch_account};
 use super::store::{Key, Store, offer_in, offer_in_mut};
 
@@ -27,27 +28,39 @@ pub(crate) fn header_flags(header: &LedgerHeader) -> u32 {
 /// All flags that a header may have: pool trading, deposits and withdrawals disabled.
 const ALL_HEADER_FLAGS: u32 = 7;
 
-/// The upgrades of these that the protocol allows after one another (`Upgrades::isValidForApply`).
-pub(crate) fn allowed(header: &LedgerHeader, newest: u32, upgrades: &[LedgerUpgrade]) -> Vec<LedgerUpgrade> {
-    let mut version = header.ledger_version;
-    let mut is_allowed = |upgrade: &LedgerUpgrade| match upgrade {
-        LedgerUpgrade::Version(new) => {
-            let rises = (version + 1..=newest).contains(new);
-            if rises {
-                version = *new;
-            }
-            rises
-        }
+/// The first protocol whose headers have flags, and the first with contracts.
+const FLAGS_FROM: u32 = 18;
+const CONTRACTS_FROM: u32 = 20;
+
+/// Whether an upgrade may be applied at this protocol version (`Upgrades::isValidForApply`).
+fn is_valid(version: u32, newest: u32, upgrade: &LedgerUpgrade) -> bool {
+    match upgrade {
+        LedgerUpgrade::Version(new) => (version + 1..=newest).contains(new),
         LedgerUpgrade::BaseFee(value) | LedgerUpgrade::BaseReserve(value) => *value != 0,
         LedgerUpgrade::MaxTxSetSize(_) => true,
-        LedgerUpgrade::Flags(flags) => version >= 18 && flags & !ALL_HEADER_FLAGS == 0,
-        LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_) => false,
+        LedgerUpgrade::Flags(flags) => version >= FLAGS_FROM && flags & !ALL_HEADER_FLAGS == 0,
+        LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_) => version >= CONTRACTS_FROM,
+    }
+}
+
+/// The upgrades of these that this ledger can apply after one another; none of the contract engine's.
+pub(crate) fn allowed(header: &LedgerHeader, newest: u32, upgrades: &[LedgerUpgrade]) -> Vec<LedgerUpgrade> {
+    let mut version = header.ledger_version;
+    let mut is_allowed = |upgrade: &LedgerUpgrade| {
+        let of_contracts = matches!(upgrade, LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_));
+        let valid = is_valid(version, newest, upgrade) && !of_contracts;
+        if let (true, LedgerUpgrade::Version(new)) = (valid, upgrade) {
+            version = *new;
+        }
+        valid
     };
     upgrades.iter().filter(|upgrade| is_allowed(upgrade)).cloned().collect()
 }
 
-/// Applies one upgrade. Those of the contract engine change nothing here.
+/// Applies one upgrade. Those of the contract engine change nothing here. What is not valid is not applied, and core writes
+/// nothing about it.
 pub(crate) fn apply(store: &mut Store, upgrade: &LedgerUpgrade) -> Applied<()> {
+    ensure(is_valid(store.protocol(), CURRENT_PROTOCOL, upgrade), "an upgrade that is not valid")?;
     match upgrade {
         LedgerUpgrade::Version(version) => {
             store.header.ledger_version = *version;
