@@ -35,22 +35,22 @@ const MAX_BATCH_BYTES: usize = 32 << 20;
 /// Answers the body of a POST. `base_url` is where the client found the server, friendbot with it.
 pub(crate) fn answer(host: &dyn Host, base_url: &str, body: &[u8]) -> Response {
     let friendbot = &format!("{}/friendbot", base_url.trim_end_matches('/'));
-    let refuse = |error: &RpcError| Response::json(200, &envelope(&Value::Null, Err(error)));
+    let refuse = |error: RpcError| Response::json(200, &envelope(&Value::Null, Err(error)));
     let Ok(request) = serde_json::from_slice::<Value>(body) else {
-        return refuse(&RpcError::parse("invalid request value"));
+        return refuse(RpcError::parse("invalid request value"));
     };
     let requests = match request {
         Value::Array(requests) => requests,
         single => vec![single],
     };
     if requests.len() > MAX_BATCH {
-        return refuse(&RpcError::invalid_request(format!("a batch has at most {MAX_BATCH} requests here")));
+        return refuse(RpcError::invalid_request(format!("a batch has at most {MAX_BATCH} requests here")));
     }
     let mut answers = Vec::new();
     let mut bytes = 0;
     for request in &requests {
         let answer = if bytes > MAX_BATCH_BYTES {
-            Some(envelope(&request["id"], Err(&RpcError::internal("the batch's answer is too large: ask one by one"))))
+            Some(envelope(&request["id"], Err(RpcError::internal("the batch's answer is too large: ask one by one"))))
         } else {
             answer_one(host, friendbot, request)
         };
@@ -68,7 +68,7 @@ pub(crate) fn answer(host: &dyn Host, base_url: &str, body: &[u8]) -> Response {
 
 const JSON: &str = "application/json";
 
-fn envelope(id: &Value, result: Result<Value, &RpcError>) -> Value {
+fn envelope(id: &Value, result: Result<Value, RpcError>) -> Value {
     match result {
         Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
         Err(error) => json!({"jsonrpc": "2.0", "id": id, "error": error.body()}),
@@ -86,7 +86,7 @@ fn answer_one(host: &dyn Host, friendbot: &str, request: &Value) -> Option<Value
         }
         Err(error) => Err(error),
     };
-    Some(envelope(&id.unwrap_or(Value::Null), result.as_ref().map(Clone::clone)))
+    Some(envelope(&id.unwrap_or(Value::Null), result))
 }
 
 /// A request that keeps to the rules.

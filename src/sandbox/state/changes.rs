@@ -15,11 +15,6 @@ impl Entries {
         Self(entries.into_iter().map(|entry| (entry.to_key(), entry)).collect())
     }
 
-    /// By key.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &LedgerEntry> {
-        self.0.values()
-    }
-
     pub(super) fn into_values(self) -> impl Iterator<Item = LedgerEntry> {
         self.0.into_values()
     }

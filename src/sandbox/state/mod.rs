@@ -125,7 +125,7 @@ impl StateDir {
 
     /// Writes a snapshot, and removes what is not needed any more.
     pub(crate) fn snapshot(&mut self, ledger: &Ledger, notes: &Notes) -> Result<(), StateError> {
-        self.write_snapshot(ledger.header().ledger_seq, &snapshot::content(ledger, notes))
+        self.write_snapshot(ledger.header().ledger_seq, &content(ledger, notes))
     }
 
     /// Writes a snapshot's [content].

@@ -84,6 +84,12 @@ impl Run {
         Self::start(directory.config(), &config(seed)).unwrap()
     }
 
+    fn close_many(&mut self, count: usize) {
+        for _ in 0..count {
+            self.close();
+        }
+    }
+
     fn close(&mut self) -> Hash {
         next(&mut self.world, |world, meta| {
             let ledger = world.ledger().header().ledger_seq;
@@ -162,7 +168,7 @@ fn prices_and_random_streams_go_on_where_they_were() {
 fn what_was_logged_is_shown_again_from_the_founding_on() {
     let directory = Directory::new();
     let mut run = Run::new(&directory, 3);
-    (0..12).for_each(|_| drop(run.close()));
+    run.close_many(12);
     let last = run.world.ledger().header().ledger_seq;
     drop(run);
     assert_eq!(Run::new(&directory, 3).before, usize::try_from(last - 1).unwrap());
@@ -258,7 +264,7 @@ fn what_is_on_the_disk_stays_within_its_bound() {
 fn ledgers_that_do_not_follow_one_another_are_refused() {
     let directory = Directory::new();
     let mut run = Run::new(&directory, 3);
-    (0..14).for_each(|_| drop(run.close()));
+    run.close_many(14);
     drop(run);
     let segments = directory.files("ledgers");
     assert!(segments.len() > 1);
