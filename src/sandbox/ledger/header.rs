@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
     Hash, LedgerEntryChange, LedgerEntryChanges, LedgerHeader, LedgerHeaderExt, LedgerHeaderHistoryEntry,
-    LedgerHeaderHistoryEntryExt, Limits, StellarValue, StellarValueExt, TimePoint, VecM, WriteXdr,
+    LedgerHeaderHistoryEntryExt, Limited, Limits, StellarValue, StellarValueExt, TimePoint, VecM, WriteXdr,
 };
 
 /// How often the header's skip list is updated (`SKIP_1` to `SKIP_4` in `BucketManager`).
@@ -26,6 +26,12 @@ pub(crate) fn entry_changes(changes: Vec<LedgerEntryChange>) -> LedgerEntryChang
 #[expect(clippy::expect_used, reason = "writing to memory without limits cannot fail")]
 pub(crate) fn xdr_bytes(value: &impl WriteXdr) -> Vec<u8> {
     value.to_xdr(Limits::none()).expect("XDR is written to memory")
+}
+
+/// Appends a value's XDR.
+#[expect(clippy::expect_used, reason = "writing to memory without limits cannot fail")]
+pub(crate) fn append_xdr(bytes: &mut Vec<u8>, value: &impl WriteXdr) {
+    value.write_xdr(&mut Limited::new(bytes, Limits::none())).expect("XDR is written to memory");
 }
 
 /// SHA-256.
