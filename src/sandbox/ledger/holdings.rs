@@ -32,7 +32,7 @@ pub(crate) enum Holding {
 impl Holding {
     pub(crate) fn of(store: &Store, account: &AccountId, asset: &Asset) -> Self {
         match asset {
-            Asset::Native => Self::Native(store.place(&Key::Account(account.clone()))),
+            Asset::Native => Self::Native(store.account_place(account)),
             _ if is_issuer(account, asset) => Self::Issuer,
             _ => Self::Line(store.place(&Key::line(account, asset))),
         }

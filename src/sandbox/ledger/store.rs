@@ -103,62 +103,74 @@ impl Store {
         self.levels.push(Level { start: self.log.len(), id_pool, fee_pool });
     }
 
+    fn end(&mut self) -> Level {
+        let Some(level) = self.levels.pop() else { unreachable!("no open level") };
+        level
+    }
+
     /// Closes the innermost level and keeps its changes, as the enclosing level's own.
     pub(crate) fn commit(&mut self) {
-        self.close_level(None);
+        let level = self.end();
+        self.hand_on(level);
     }
 
     /// [`commit`](Self::commit), telling what the level changed, as core says it: an old entry's state, then what became of
     /// it.
     pub(crate) fn commit_with_changes(&mut self) -> LedgerEntryChanges {
-        let noted = self.levels.last().map_or(&[][..], |level| &self.log[level.start..]);
+        let level = self.end();
+        let noted = &self.log[level.start..];
         let mut changes = Vec::with_capacity(noted.iter().map(|noted| 1 + usize::from(noted.before.is_some())).sum());
-        self.close_level(Some(&mut changes));
+        for at in level.start..self.log.len() {
+            self.push_changes(&mut changes, at);
+        }
+        self.hand_on(level);
         super::header::entry_changes(changes)
     }
 
-    fn close_level(&mut self, mut changes: Option<&mut Vec<LedgerEntryChange>>) {
-        let Some(level) = self.levels.pop() else { unreachable!("no open level") };
-        let enclosing = self.levels.last().map(|enclosing| enclosing.start);
+    /// Adds what became of something noted. Moves out of the log what no enclosing level needs.
+    fn push_changes(&mut self, changes: &mut Vec<LedgerEntryChange>, at: usize) {
+        let after = self.current(self.log[at].subject);
+        let is_needed = self.is_needed_outside(self.log[at].earlier);
+        let before = &mut self.log[at].before;
+        let removed = before.as_ref().filter(|_| after.is_none()).map(LedgerEntry::to_key);
+        let is_new = before.is_none();
+        if let Some(before) = if is_needed { before.clone() } else { before.take() } {
+            changes.push(LedgerEntryChange::State(before));
+        }
+        if let Some(after) = after {
+            changes.push(if is_new { LedgerEntryChange::Created(after) } else { LedgerEntryChange::Updated(after) });
+        } else if let Some(key) = removed {
+            changes.push(LedgerEntryChange::Removed(key));
+        }
+    }
+
+    /// Leaves to the enclosing level what it did not note itself.
+    fn hand_on(&mut self, level: Level) {
         let mut kept = level.start;
         for at in level.start..self.log.len() {
-            let Noted { subject, earlier, before } = &mut self.log[at];
-            let (subject, earlier) = (*subject, *earlier);
-            // The enclosing level needs what it did not note itself.
-            let is_needed = enclosing.is_some_and(|start| earlier.is_none_or(|earlier| earlier < start));
-            if let Some(changes) = &mut changes {
-                let before = if is_needed { before.clone() } else { before.take() };
-                self.push_changes(changes, subject, before);
+            let Noted { subject, earlier, .. } = self.log[at];
+            if !self.is_needed_outside(earlier) {
+                self.set_noted(subject, earlier);
+                continue;
             }
-            if is_needed {
+            if kept != at {
                 self.log.swap(kept, at);
                 self.set_noted(subject, Some(kept));
-                kept += 1;
-            } else {
-                self.set_noted(subject, earlier);
             }
+            kept += 1;
         }
         self.log.truncate(kept);
         self.forget_erased();
     }
 
-    fn push_changes(&self, changes: &mut Vec<LedgerEntryChange>, subject: Subject, before: Option<LedgerEntry>) {
-        let after = self.current(subject);
-        let Some(before) = before else {
-            changes.extend(after.map(LedgerEntryChange::Created));
-            return;
-        };
-        let change = match after {
-            Some(after) => LedgerEntryChange::Updated(after),
-            None => LedgerEntryChange::Removed(before.to_key()),
-        };
-        changes.push(LedgerEntryChange::State(before));
-        changes.push(change);
+    /// Whether the innermost open level must know what a level inside of it noted: if it did not note the same before.
+    fn is_needed_outside(&self, earlier: Option<usize>) -> bool {
+        self.levels.last().is_some_and(|level| earlier.is_none_or(|earlier| earlier < level.start))
     }
 
     /// Closes the innermost level and undoes what was done in it.
     pub(crate) fn rollback(&mut self) {
-        let Some(level) = self.levels.pop() else { unreachable!("no open level") };
+        let level = self.end();
         while self.log.len() > level.start
             && let Some(Noted { subject, before, earlier }) = self.log.pop()
         {
@@ -284,6 +296,11 @@ impl Store {
         self.slot(*self.places.get(key)?).entry.as_ref()
     }
 
+    /// Where an account is kept.
+    pub(crate) fn account_place(&self, id: &AccountId) -> Option<Place> {
+        self.place(&Key::Account(id.clone()))
+    }
+
     pub(crate) fn account(&self, id: &AccountId) -> Option<&AccountEntry> {
         self.account_at(*self.places.get(&Key::Account(id.clone()))?)
     }
@@ -356,9 +373,7 @@ impl Store {
     }
 
     fn entry_mut_at(&mut self, place: Place) -> Option<(&mut LedgerEntry, &LedgerHeader)> {
-        if self.slot(place).entry.is_none() {
-            return None;
-        }
+        self.slot(place).entry.as_ref()?;
         self.note(Subject::Entry(place));
         let entry = self.slots[place.0 as usize].entry.as_mut()?;
         entry.last_modified_ledger_seq = self.header.ledger_seq;
