@@ -1,6 +1,7 @@
 //! A transaction envelope with what is derived from it once: its hashes, its source, its fee.
 
 use core::cell::RefCell;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
@@ -15,7 +16,8 @@ use super::signatures::Verified;
 /// A transaction as the ledger works with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    envelope: TransactionEnvelope,
+    /// Shared by the queue and the set that are made of the frame: envelopes are large.
+    envelope: Arc<TransactionEnvelope>,
     /// Whether it came in the form of before protocol 13.
     pub(crate) was_v0: bool,
     /// What is signed: of the fee bump if it is one.
@@ -51,7 +53,7 @@ impl Frame {
         };
         let full_hash = sha256(&xdr_bytes(&envelope));
         Self {
-            envelope,
+            envelope: Arc::new(envelope),
             was_v0,
             hash,
             inner_hash,
@@ -72,14 +74,14 @@ impl Frame {
 
     /// The fee bump around the transaction, if there is one.
     pub(crate) fn fee_bump(&self) -> Option<&FeeBumpTransaction> {
-        match &self.envelope {
+        match self.envelope() {
             TransactionEnvelope::TxFeeBump(bump) => Some(&bump.tx),
             _ => None,
         }
     }
 
     fn inner(&self) -> &TransactionV1Envelope {
-        match &self.envelope {
+        match self.envelope() {
             TransactionEnvelope::Tx(v1) => v1,
             TransactionEnvelope::TxFeeBump(bump) => {
                 let FeeBumpTransactionInnerTx::Tx(inner) = &bump.tx.inner_tx;
@@ -101,7 +103,7 @@ impl Frame {
 
     /// Signatures of the envelope.
     pub(crate) fn signatures(&self) -> &[DecoratedSignature] {
-        match &self.envelope {
+        match self.envelope() {
             TransactionEnvelope::TxFeeBump(bump) => &bump.signatures,
             _ => self.inner_signatures(),
         }

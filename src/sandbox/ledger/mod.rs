@@ -25,6 +25,7 @@ mod frame;
 mod genesis;
 mod header;
 mod holdings;
+mod keys;
 mod lanes;
 mod means;
 mod mempool;

@@ -190,16 +190,16 @@ fn judge_inner(
     if let (_, Some(refusal)) = validity::common(store, frame, &mut checker, checking) {
         return Err(refusal);
     }
-    let mut results: Vec<OperationResult> =
-        frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
-    for (operation, result) in frame.operations().iter().zip(&mut results) {
+    for (index, operation) in frame.operations().iter().enumerate() {
         // As in core: what the protocol does not know comes first, then signatures, then the form.
         let source = frame.operation_source(operation);
         let judged = operations::check_supported(store, operation)
             .and_then(|()| validity::operation_signed(store, frame, &mut checker, operation))
             .and_then(|()| operations::check_form(store, &source, operation));
         if let Err(refusal) = judged {
-            *result = *refusal;
+            let mut results: Vec<OperationResult> =
+                frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
+            results[index] = *refusal;
             return Err(TransactionResultResult::TxFailed(vec_m(results)));
         }
     }

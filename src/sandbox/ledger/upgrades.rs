@@ -121,7 +121,7 @@ fn fit_offers_of(store: &mut Store, account: &AccountId, ids: &[i64], min_balanc
         add_total(&mut selling, account, &offer.selling, liabilities.selling);
         add_total(&mut buying, account, &offer.buying, liabilities.buying);
     }
-    let balance = Holding::of(account, &Asset::Native).balance(store);
+    let balance = Holding::of(store, account, &Asset::Native).balance(store);
     let mut remaining = Remaining::new();
     for id in ids {
         let Some(mut entry) = store.entry(&Key::Offer(*id)) else { return internal("an offer without an entry") };
@@ -155,7 +155,7 @@ fn exceeds(totals: &Totals, asset: &Asset, cap: i64) -> bool {
 
 /// What an account could sell if it had no offers.
 fn cap_to_sell(store: &Store, account: &AccountId, asset: &Asset, native: i64) -> i64 {
-    match Holding::of(account, asset) {
+    match Holding::of(store, account, asset) {
         Holding::Native(_) => native,
         Holding::Issuer => i64::MAX,
         holding if holding.may_maintain(store) => holding.balance(store),
@@ -165,11 +165,13 @@ fn cap_to_sell(store: &Store, account: &AccountId, asset: &Asset, native: i64) -
 
 /// What an account could buy if it had no offers.
 fn cap_to_buy(store: &Store, account: &AccountId, asset: &Asset, native: i64) -> i64 {
-    match Holding::of(account, asset) {
+    match Holding::of(store, account, asset) {
         Holding::Native(_) => i64::MAX - native,
         Holding::Issuer => i64::MAX,
         holding if !holding.may_maintain(store) => 0,
-        Holding::Line(key) => store.line(&key).map_or(0, |line| line.limit - line.balance),
+        Holding::Line(place) => {
+            place.and_then(|place| store.line_at(place)).map_or(0, |line| line.limit - line.balance)
+        }
     }
 }
 
@@ -187,7 +189,7 @@ fn count_remaining(remaining: &mut Remaining, account: &AccountId, offer: &Offer
 /// it here, and so do we.
 fn set_liabilities(store: &mut Store, account: &AccountId, remaining: &Remaining) -> Applied<()> {
     for (asset, (selling, buying)) in remaining {
-        let holding = Holding::of(account, asset);
+        let holding = Holding::of(store, account, asset);
         let now = holding.liabilities(store);
         holding.add_selling(store, selling - now.selling)?;
         holding.add_buying(store, buying - now.buying)?;
