@@ -1,0 +1,3 @@
+class Faults:
+    def __init__(self, world):
+        self.world = world
