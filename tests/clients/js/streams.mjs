@@ -5,7 +5,7 @@ import { Operation } from "@stellar/stellar-sdk";
 import { holds, LUMENS, PATIENCE_MS, payment, stroops, until } from "./world.mjs";
 
 /** A stream, and what it delivered. */
-class Stream {
+export class Stream {
   constructor(builder) {
     this.events = [];
     this.errors = [];
