@@ -2,8 +2,17 @@
 
 import assert from "node:assert/strict";
 import {
-  AccountRequiresMemoError, Asset, AuthClawbackEnabledFlag, AuthRequiredFlag, AuthRevocableFlag, Keypair, Memo, NetworkError,
-  NotFoundError, Operation, TransactionFailedError,
+  AccountRequiresMemoError,
+  Asset,
+  AuthClawbackEnabledFlag,
+  AuthRequiredFlag,
+  AuthRevocableFlag,
+  Keypair,
+  Memo,
+  NetworkError,
+  NotFoundError,
+  Operation,
+  TransactionFailedError,
 } from "@stellar/stellar-sdk";
 import { holds, LUMENS, payment, records, refused, stroops } from "./world.mjs";
 
@@ -24,11 +33,24 @@ export class Accounts {
   async anAccountIsLoadedWithAllThatItHas() {
     const account = await this.world.server.loadAccount(this.holder.id);
     holds(account, {
-      id: this.holder.id, account_id: this.holder.id, paging_token: this.holder.id, subentry_count: 0, data_attr: {},
-      thresholds: { low_threshold: 0, med_threshold: 0, high_threshold: 0 }, num_sponsoring: 0, num_sponsored: 0,
+      id: this.holder.id,
+      account_id: this.holder.id,
+      paging_token: this.holder.id,
+      subentry_count: 0,
+      data_attr: {},
+      thresholds: { low_threshold: 0, med_threshold: 0, high_threshold: 0 },
+      num_sponsoring: 0,
+      num_sponsored: 0,
       flags: { auth_required: false, auth_revocable: false, auth_immutable: false, auth_clawback_enabled: false },
       signers: [{ weight: 1, key: this.holder.id, type: "ed25519_public_key" }],
-      balances: [{ balance: "10000.0000000", buying_liabilities: "0.0000000", selling_liabilities: "0.0000000", asset_type: "native" }],
+      balances: [
+        {
+          balance: "10000.0000000",
+          buying_liabilities: "0.0000000",
+          selling_liabilities: "0.0000000",
+          asset_type: "native",
+        },
+      ],
     });
     assert.equal(BigInt(account.sequenceNumber()) >> 32n, BigInt(account.last_modified_ledger));
   }
@@ -36,11 +58,18 @@ export class Accounts {
   async lumensArePaidWithAMemoAndTheUsualTimeout() {
     const [before, sequence] = [await this.holder.balance(), await this.holder.sequence()];
     const timebounds = await this.world.server.fetchTimebounds(30);
-    const shape = (builder) => builder.addMemo(Memo.text("for lunch")).setTimebounds(timebounds.minTime, timebounds.maxTime);
+    const shape = (builder) =>
+      builder.addMemo(Memo.text("for lunch")).setTimebounds(timebounds.minTime, timebounds.maxTime);
     const fee = String(await this.world.server.fetchBaseFee());
     assert.equal(fee, "100");
     const paid = await this.holder.do(payment(this.friend.id, "12.5"), { shape, fee });
-    holds(paid, { memo: "for lunch", memo_type: "text", source_account: this.holder.id, operation_count: 1, fee_charged: "100" });
+    holds(paid, {
+      memo: "for lunch",
+      memo_type: "text",
+      source_account: this.holder.id,
+      operation_count: 1,
+      fee_charged: "100",
+    });
     holds(paid, { max_fee: "100", fee_account: this.holder.id, source_account_sequence: String(sequence + 1n) });
     assert.equal(await this.holder.balance(), before - stroops("12.50001"));
     assert.equal(await this.friend.balance(), stroops("10012.5"));
@@ -50,18 +79,37 @@ export class Accounts {
 
   async linksLeadFromOneToTheOther() {
     const account = await this.world.server.loadAccount(this.holder.id);
-    const { records: [paid] } = await account.transactions({ limit: 1, order: "desc" });
+    const {
+      records: [paid],
+    } = await account.transactions({ limit: 1, order: "desc" });
     holds(paid, { memo: "for lunch" });
-    const { records: [operation] } = await paid.operations();
-    holds(operation, { type: "payment", type_i: 1, amount: "12.5000000", asset_type: "native", to: this.friend.id, from: this.holder.id });
+    const {
+      records: [operation],
+    } = await paid.operations();
+    holds(operation, {
+      type: "payment",
+      type_i: 1,
+      amount: "12.5000000",
+      asset_type: "native",
+      to: this.friend.id,
+      from: this.holder.id,
+    });
     holds(await operation.transaction(), { hash: paid.hash });
     const { records: effects } = await operation.effects();
-    assert.deepEqual(effects.map(({ type }) => type), ["account_credited", "account_debited"]);
+    assert.deepEqual(
+      effects.map(({ type }) => type),
+      ["account_credited", "account_debited"],
+    );
     holds(await effects[0].operation(), { id: operation.id });
     const ledger = await paid.ledger();
-    holds(ledger, { sequence: paid.ledger_attr, successful_transaction_count: (await ledger.transactions({ limit: 200 })).records.length });
+    holds(ledger, {
+      sequence: paid.ledger_attr,
+      successful_transaction_count: (await ledger.transactions({ limit: 200 })).records.length,
+    });
     holds(await paid.account(), { id: this.holder.id });
-    const { records: [payments] } = await account.payments({ limit: 1, order: "desc" });
+    const {
+      records: [payments],
+    } = await account.payments({ limit: 1, order: "desc" });
     holds(payments, { id: operation.id });
     for (const link of ["offers", "trades"]) assert.deepEqual((await account[link]()).records, []);
   }
@@ -71,7 +119,12 @@ export class Accounts {
     const done = await this.issuer.do(Operation.setOptions({ setFlags, homeDomain: "example.org" }));
     const state = await this.issuer.state();
     holds(state, { home_domain: "example.org" });
-    holds(state.flags, { auth_required: true, auth_revocable: true, auth_immutable: false, auth_clawback_enabled: true });
+    holds(state.flags, {
+      auth_required: true,
+      auth_revocable: true,
+      auth_immutable: false,
+      auth_clawback_enabled: true,
+    });
     const effects = await records(this.world.server.effects().forTransaction(done.hash));
     assert.deepEqual(effects.map(({ type }) => type).sort(), ["account_flags_updated", "account_home_domain_updated"]);
   }
@@ -79,7 +132,12 @@ export class Accounts {
   async aTrustLineWaitsForItsIssuer() {
     this.euro = new Asset("EUR", this.issuer.id);
     await this.holder.do(Operation.changeTrust({ asset: this.euro, limit: "500" }));
-    holds(await this.holder.line(this.euro), { balance: "0.0000000", limit: "500.0000000", is_authorized: false, is_clawback_enabled: true });
+    holds(await this.holder.line(this.euro), {
+      balance: "0.0000000",
+      limit: "500.0000000",
+      is_authorized: false,
+      is_clawback_enabled: true,
+    });
     const pay = payment(this.holder.id, "100", this.euro);
     const error = await refused(TransactionFailedError, () => this.issuer.do(pay));
     assert.deepEqual(error.getResultCodes(), { transaction: "tx_failed", operations: ["op_not_authorized"] });
@@ -90,14 +148,24 @@ export class Accounts {
   }
 
   async anIssuerClawsBackAndRevokes() {
-    const revoke = Operation.setTrustLineFlags({ trustor: this.holder.id, asset: this.euro, flags: { authorized: false } });
+    const revoke = Operation.setTrustLineFlags({
+      trustor: this.holder.id,
+      asset: this.euro,
+      flags: { authorized: false },
+    });
     await this.issuer.do([Operation.clawback({ asset: this.euro, from: this.holder.id, amount: "40" }), revoke]);
     holds(await this.holder.line(this.euro), { balance: "60.0000000", is_authorized: false });
   }
 
   async accountsAreFoundByAssetAndBySigner() {
-    for (const builder of [this.world.server.accounts().forAsset(this.euro), this.world.server.accounts().forSigner(this.holder.id)]) {
-      assert.deepEqual((await records(builder)).map(({ id }) => id), [this.holder.id]);
+    for (const builder of [
+      this.world.server.accounts().forAsset(this.euro),
+      this.world.server.accounts().forSigner(this.holder.id),
+    ]) {
+      assert.deepEqual(
+        (await records(builder)).map(({ id }) => id),
+        [this.holder.id],
+      );
     }
   }
 
@@ -118,14 +186,18 @@ export class Accounts {
     const error = await refused(TransactionFailedError, () => this.other.do(pay));
     assert.deepEqual(error.getResultCodes(), { transaction: "tx_failed", operations: ["op_bad_auth"] });
     await this.other.do(pay, { signers: [second] });
-    const surplus = await refused(TransactionFailedError, () => this.other.do(pay, { signers: [second, Keypair.random()] }));
+    const surplus = await refused(TransactionFailedError, () =>
+      this.other.do(pay, { signers: [second, Keypair.random()] }),
+    );
     assert.deepEqual(surplus.getResultCodes(), { transaction: "tx_bad_auth_extra", operations: [] });
   }
 
   async anAccountThatWantsMemosGetsThem() {
     await this.friend.do(Operation.manageData({ name: "config.memo_required", value: "1" }));
     await refused(AccountRequiresMemoError, () => this.holder.do(payment(this.friend.id, "1", LUMENS)));
-    const paid = await this.holder.do(payment(this.friend.id, "1"), { shape: (builder) => builder.addMemo(Memo.id("18446744073709551615")) });
+    const paid = await this.holder.do(payment(this.friend.id, "1"), {
+      shape: (builder) => builder.addMemo(Memo.id("18446744073709551615")),
+    });
     holds(paid, { memo_type: "id", memo: "18446744073709551615" });
   }
 }

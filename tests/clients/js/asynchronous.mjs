@@ -12,10 +12,16 @@ export class Asynchronous {
     [this.payer, this.friend] = await this.world.actors(2);
     this.payment = (options) => this.payer.transaction(payment(this.friend.id, "1"), options);
     this.hash = (transaction) => Buffer.from(transaction.hash()).toString("hex");
-    this.applied = (hash) => until(`transaction ${hash} is applied`, () =>
-      this.world.server.transactions().transaction(hash).call().catch((error) => {
-        if (!(error instanceof NotFoundError)) throw error;
-      }));
+    this.applied = (hash) =>
+      until(`transaction ${hash} is applied`, () =>
+        this.world.server
+          .transactions()
+          .transaction(hash)
+          .call()
+          .catch((error) => {
+            if (!(error instanceof NotFoundError)) throw error;
+          }),
+      );
     /** Its status, and the error with which it was told, if any. */
     this.handIn = async (transaction) => {
       try {

@@ -20,10 +20,16 @@ export class Faults {
       }
     };
     this.payment = () => this.payer.transaction(payment(this.friend.id, "1"));
-    this.applied = (transaction) => until("the transaction is applied", () =>
-      this.world.server.transactions().transaction(Buffer.from(transaction.hash()).toString("hex")).call().catch((error) => {
-        if (!(error instanceof NotFoundError)) throw error;
-      }));
+    this.applied = (transaction) =>
+      until("the transaction is applied", () =>
+        this.world.server
+          .transactions()
+          .transaction(Buffer.from(transaction.hash()).toString("hex"))
+          .call()
+          .catch((error) => {
+            if (!(error instanceof NotFoundError)) throw error;
+          }),
+      );
     /** Under this fault, a stream of ledgers misses none. */
     this.streams = async (rule) => {
       const stream = new Stream(this.world.server.ledgers().cursor("now"));
@@ -50,7 +56,8 @@ export class Faults {
 
   async aBusyRpcIsAnErrorOfItsOwn() {
     await this.while({ face: "rpc", fault: "status", status: 503, next: 1 }, () =>
-      assert.rejects(this.world.rpc.getHealth(), ({ response }) => response.status === 503));
+      assert.rejects(this.world.rpc.getHealth(), ({ response }) => response.status === 503),
+    );
     holds(await this.world.rpc.getHealth(), { status: "healthy" });
   }
 
@@ -65,10 +72,13 @@ export class Faults {
 
   async aTimeoutAfterAcceptanceIsNotTheEnd() {
     const transaction = await this.payment();
-    await this.while({ face: "horizon", path: "/transactions", fault: "status_after_accept", status: 504, next: 1 }, async () => {
-      const error = await refused(BadResponseError, () => this.submitted(transaction));
-      assert.equal(error.response.status, 504);
-    });
+    await this.while(
+      { face: "horizon", path: "/transactions", fault: "status_after_accept", status: 504, next: 1 },
+      async () => {
+        const error = await refused(BadResponseError, () => this.submitted(transaction));
+        assert.equal(error.response.status, 504);
+      },
+    );
     const { hash } = await this.applied(transaction);
     holds(await this.submitted(transaction), { successful: true, hash });
   }
@@ -76,7 +86,8 @@ export class Faults {
   async aConnectionLostAfterAcceptanceIsNotTheEnd() {
     const transaction = await this.payment();
     await this.while({ face: "horizon", path: "/transactions", fault: "drop_after_accept", next: 1 }, () =>
-      assert.rejects(this.submitted(transaction), (error) => !(error instanceof NetworkError)));
+      assert.rejects(this.submitted(transaction), (error) => !(error instanceof NetworkError)),
+    );
     holds(await this.applied(transaction), { successful: true });
   }
 
@@ -91,7 +102,9 @@ export class Faults {
 
   async anAnswerThatIsLateComes() {
     const before = Date.now();
-    await this.while({ face: "horizon", path: "/ledgers", fault: "delay", ms: 1500, next: 1 }, () => this.world.server.ledgers().call());
+    await this.while({ face: "horizon", path: "/ledgers", fault: "delay", ms: 1500, next: 1 }, () =>
+      this.world.server.ledgers().call(),
+    );
     assert.ok(Date.now() - before >= 1500);
   }
 

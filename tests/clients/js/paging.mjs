@@ -9,10 +9,14 @@ const tokens = (found) => found.map((record) => record.paging_token);
 
 export class Paging {
   async begin() {
-    const { assets: [euro], holders: [hub, ...others] } = await this.world.market(4, ["EUR"]);
+    const {
+      assets: [euro],
+      holders: [hub, ...others],
+    } = await this.world.market(4, ["EUR"]);
     this.hub = hub;
     // What there is to be told: eight offers, and of three takers four trades and two payments each.
-    const offer = (price) => Operation.manageSellOffer({ selling: euro, buying: LUMENS, amount: "20", price: `${price}.5` });
+    const offer = (price) =>
+      Operation.manageSellOffer({ selling: euro, buying: LUMENS, amount: "20", price: `${price}.5` });
     await hub.do([1, 2, 3, 4, 5, 6, 7, 8].map(offer));
     const trade = Operation.manageBuyOffer({ selling: LUMENS, buying: euro, buyAmount: "1", price: "2" });
     const doings = [trade, payment(hub.id, "1", euro), trade];
@@ -65,13 +69,23 @@ export class Paging {
   }
 
   async ledgersHaveNoGap() {
-    const start = await this.world.server.ledgers().ledger((await this.world.latest()) - 8).call();
+    const start = await this.world.server
+      .ledgers()
+      .ledger((await this.world.latest()) - 8)
+      .call();
     const sequences = [];
-    for (let page = await this.world.server.ledgers().cursor(start.paging_token).limit(LIMIT).call(); sequences.length < 8; page = await page.next()) {
+    for (
+      let page = await this.world.server.ledgers().cursor(start.paging_token).limit(LIMIT).call();
+      sequences.length < 8;
+      page = await page.next()
+    ) {
       assert.ok(page.records.length > 0, `only ${sequences.length} ledgers came`);
       sequences.push(...page.records.map(({ sequence }) => sequence));
     }
-    assert.deepEqual(sequences, sequences.map((_, index) => start.sequence + 1 + index));
+    assert.deepEqual(
+      sequences,
+      sequences.map((_, index) => start.sequence + 1 + index),
+    );
   }
 
   async whatHappenedInALedgerIsCountedInIt() {
@@ -85,7 +99,9 @@ export class Paging {
   }
 
   async operationsComeWithTheirTransactionsWhenAsked() {
-    for (const operation of await records(this.world.server.operations().forAccount(this.hub.id).join("transactions").limit(LIMIT))) {
+    for (const operation of await records(
+      this.world.server.operations().forAccount(this.hub.id).join("transactions").limit(LIMIT),
+    )) {
       assert.equal(operation.transaction_attr.hash, operation.transaction_hash);
       holds(await operation.transaction(), { hash: operation.transaction_hash });
     }

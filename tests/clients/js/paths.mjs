@@ -10,7 +10,10 @@ function assetOf(part) {
 
 export class Paths {
   async begin() {
-    const { assets: [euro, yen, gold], holders: [maker, sender, receiver] } = await this.world.market(3, ["EUR", "JPY", "GOLD"]);
+    const {
+      assets: [euro, yen, gold],
+      holders: [maker, sender, receiver],
+    } = await this.world.market(3, ["EUR", "JPY", "GOLD"]);
     Object.assign(this, { euro, yen, gold, sender, receiver });
     // Euros go to yen by way of lumens: 2 lumens a euro, then 50 yen a lumen. Gold goes nowhere.
     await maker.do([
@@ -28,13 +31,25 @@ export class Paths {
   async aStrictSendPathIsFoundAndPaidAlong() {
     const [found, ...more] = await records(this.world.server.strictSendPaths(this.euro, "1.5", [this.yen]));
     assert.equal(more.length, 0);
-    holds(found, { source_amount: "1.5000000", destination_amount: "150.0000000", source_asset_code: "EUR", destination_asset_code: "JPY" });
+    holds(found, {
+      source_amount: "1.5000000",
+      destination_amount: "150.0000000",
+      source_asset_code: "EUR",
+      destination_asset_code: "JPY",
+    });
     holds(found, { path: [{ asset_type: "native" }] });
     const before = await this.balances();
-    const paid = await this.sender.do(this.send(found.source_amount, found.destination_amount, found.path.map(assetOf)));
+    const paid = await this.sender.do(
+      this.send(found.source_amount, found.destination_amount, found.path.map(assetOf)),
+    );
     assert.deepEqual(await this.balances(), [before[0] - stroops("1.5"), before[1] + stroops("150")]);
     const [operation] = await records(this.world.server.payments().forTransaction(paid.hash));
-    holds(operation, { type: "path_payment_strict_send", source_amount: "1.5000000", amount: "150.0000000", destination_min: "150.0000000" });
+    holds(operation, {
+      type: "path_payment_strict_send",
+      source_amount: "1.5000000",
+      amount: "150.0000000",
+      destination_min: "150.0000000",
+    });
   }
 
   async aStrictReceivePathIsFoundAndPaidAlong() {
@@ -45,13 +60,18 @@ export class Paths {
     const paid = await this.sender.do(this.receive(found.source_amount, "75", found.path.map(assetOf)));
     assert.deepEqual(await this.balances(), [before[0] - stroops("0.75"), before[1] + stroops("75")]);
     const [operation] = await records(this.world.server.payments().forTransaction(paid.hash));
-    holds(operation, { type: "path_payment_strict_receive", source_max: "0.7500000", source_amount: "0.7500000", amount: "75.0000000" });
+    holds(operation, {
+      type: "path_payment_strict_receive",
+      source_max: "0.7500000",
+      source_amount: "0.7500000",
+      amount: "75.0000000",
+    });
   }
 
   async pathsAreFoundForAccountsToo() {
     // What needs no exchange is a path as well.
-    const amounts = (found, side) => Object.fromEntries(
-      found.map((path) => [path[`${side}_asset_code`] ?? "native", path[`${side}_amount`]]));
+    const amounts = (found, side) =>
+      Object.fromEntries(found.map((path) => [path[`${side}_asset_code`] ?? "native", path[`${side}_amount`]]));
     const received = await records(this.world.server.strictReceivePaths(this.sender.id, this.yen, "10"));
     assert.deepEqual(amounts(received, "source"), { native: "0.2000000", EUR: "0.1000000", JPY: "10.0000000" });
     const sent = await records(this.world.server.strictSendPaths(this.euro, "1", this.receiver.id));
@@ -60,7 +80,11 @@ export class Paths {
 
   async whereThereIsNoPathNoneIsFound() {
     assert.deepEqual(await records(this.world.server.strictSendPaths(this.gold, "1", [this.yen])), []);
-    assert.deepEqual(await records(this.world.server.strictReceivePaths([this.euro], this.yen, "1000")), [], "beyond the book");
+    assert.deepEqual(
+      await records(this.world.server.strictReceivePaths([this.euro], this.yen, "1000")),
+      [],
+      "beyond the book",
+    );
   }
 
   async aPaymentThatCostsMoreThanAllowedIsRefused() {
@@ -76,7 +100,10 @@ export class Paths {
 
   async wrongQuestionsAreRefused() {
     const { server } = this.world;
-    for (const builder of [server.strictSendPaths(this.euro, "-1", [this.yen]), server.strictReceivePaths([this.euro], this.yen, "much")]) {
+    for (const builder of [
+      server.strictSendPaths(this.euro, "-1", [this.yen]),
+      server.strictReceivePaths([this.euro], this.yen, "much"),
+    ]) {
       holds((await refused(NetworkError, () => builder.call())).getResponse(), { status: 400 });
     }
   }

@@ -1,15 +1,28 @@
 // Pools: deposited in, paid through, withdrawn from.
 
 import assert from "node:assert/strict";
-import { getLiquidityPoolId, LiquidityPoolAsset, LiquidityPoolFeeV18, NotFoundError, Operation, TransactionFailedError } from "@stellar/stellar-sdk";
+import {
+  getLiquidityPoolId,
+  LiquidityPoolAsset,
+  LiquidityPoolFeeV18,
+  NotFoundError,
+  Operation,
+  TransactionFailedError,
+} from "@stellar/stellar-sdk";
 import { holds, LUMENS, records, refused, stroops } from "./world.mjs";
 
 export class Pools {
   async begin() {
-    const { issuer, assets: [euro], holders: [provider, trader] } = await this.world.market(2, ["EUR"]);
+    const {
+      issuer,
+      assets: [euro],
+      holders: [provider, trader],
+    } = await this.world.market(2, ["EUR"]);
     Object.assign(this, { euro, provider, trader });
     this.shares = new LiquidityPoolAsset(LUMENS, euro, LiquidityPoolFeeV18);
-    this.pool = Buffer.from(getLiquidityPoolId("constant_product", this.shares.getLiquidityPoolParameters())).toString("hex");
+    this.pool = Buffer.from(getLiquidityPoolId("constant_product", this.shares.getLiquidityPoolParameters())).toString(
+      "hex",
+    );
     this.names = ["native", `EUR:${issuer.id}`];
     this.state = () => this.world.server.liquidityPools().liquidityPoolId(this.pool).call();
     this.reserves = (...amounts) => amounts.map((amount, index) => ({ asset: this.names[index], amount }));
@@ -18,13 +31,26 @@ export class Pools {
     this.withdraw = (amount, minAmountA, minAmountB) =>
       Operation.liquidityPoolWithdraw({ liquidityPoolId: this.pool, amount, minAmountA, minAmountB });
     this.send = (sendAmount, destMin) =>
-      Operation.pathPaymentStrictSend({ sendAsset: LUMENS, sendAmount, destination: trader.id, destAsset: euro, destMin, path: [] });
+      Operation.pathPaymentStrictSend({
+        sendAsset: LUMENS,
+        sendAmount,
+        destination: trader.id,
+        destAsset: euro,
+        destMin,
+        path: [],
+      });
   }
 
   async aPoolIsFoundedByTrustingItsShares() {
     await refused(NotFoundError, this.state);
     const founded = await this.provider.do(Operation.changeTrust({ asset: this.shares }));
-    holds(await this.state(), { id: this.pool, paging_token: this.pool, fee_bp: 30, type: "constant_product", total_trustlines: "1" });
+    holds(await this.state(), {
+      id: this.pool,
+      paging_token: this.pool,
+      fee_bp: 30,
+      type: "constant_product",
+      total_trustlines: "1",
+    });
     holds(await this.state(), { total_shares: "0.0000000", reserves: this.reserves("0.0000000", "0.0000000") });
     const [operation] = await records(this.world.server.operations().forTransaction(founded.hash));
     holds(operation, { type: "change_trust", asset_type: "liquidity_pool_shares", liquidity_pool_id: this.pool });
@@ -34,9 +60,17 @@ export class Pools {
     this.deposited = await this.provider.do(this.deposit("400", "100", "3", "5"));
     holds(await this.state(), { total_shares: "200.0000000", reserves: this.reserves("400.0000000", "100.0000000") });
     const { balances } = await this.provider.state();
-    holds(balances.find(({ asset_type: type }) => type === "liquidity_pool_shares"), { liquidity_pool_id: this.pool, balance: "200.0000000" });
+    holds(
+      balances.find(({ asset_type: type }) => type === "liquidity_pool_shares"),
+      { liquidity_pool_id: this.pool, balance: "200.0000000" },
+    );
     const [operation] = await records(this.world.server.operations().forTransaction(this.deposited.hash));
-    holds(operation, { type: "liquidity_pool_deposit", shares_received: "200.0000000", min_price: "3.0000000", max_price_r: { n: 5, d: 1 } });
+    holds(operation, {
+      type: "liquidity_pool_deposit",
+      shares_received: "200.0000000",
+      min_price: "3.0000000",
+      max_price_r: { n: 5, d: 1 },
+    });
     holds(operation, { reserves_deposited: this.reserves("400.0000000", "100.0000000") });
     const [effect] = await records(this.world.server.effects().forTransaction(this.deposited.hash));
     holds(effect, { type: "liquidity_pool_deposited", shares_received: "200.0000000", account: this.provider.id });
@@ -50,11 +84,17 @@ export class Pools {
   async poolsAreFoundByReservesAndByAccount() {
     const pools = () => this.world.server.liquidityPools();
     for (const builder of [pools().forAssets(LUMENS, this.euro), pools().forAccount(this.provider.id)]) {
-      assert.deepEqual((await records(builder)).map(({ id }) => id), [this.pool]);
+      assert.deepEqual(
+        (await records(builder)).map(({ id }) => id),
+        [this.pool],
+      );
     }
     assert.deepEqual(await records(pools().forAccount(this.trader.id)), []);
     const owners = await records(this.world.server.accounts().forLiquidityPool(this.pool));
-    assert.deepEqual(owners.map(({ id }) => id), [this.provider.id]);
+    assert.deepEqual(
+      owners.map(({ id }) => id),
+      [this.provider.id],
+    );
   }
 
   async aPathThroughThePoolIsFoundAndPaidAlong() {
@@ -71,9 +111,14 @@ export class Pools {
   async thePoolTakesEurosAsWell() {
     const [{ source_amount: sendMax }] = await records(this.world.server.strictReceivePaths([this.euro], LUMENS, "10"));
     const [sendAsset, destAsset, destination] = [this.euro, LUMENS, this.trader.id];
-    await this.trader.do(Operation.pathPaymentStrictReceive({ sendAsset, sendMax, destination, destAsset, destAmount: "10", path: [] }));
+    await this.trader.do(
+      Operation.pathPaymentStrictReceive({ sendAsset, sendMax, destination, destAsset, destAmount: "10", path: [] }),
+    );
     const { reserves } = await this.state();
-    assert.deepEqual(reserves.map(({ amount }) => stroops(amount)), [stroops("400"), stroops("97.5681148") + stroops(sendMax)]);
+    assert.deepEqual(
+      reserves.map(({ amount }) => stroops(amount)),
+      [stroops("400"), stroops("97.5681148") + stroops(sendMax)],
+    );
   }
 
   async theBetterOfPoolAndBookIsTaken() {
@@ -89,12 +134,19 @@ export class Pools {
     const [trade, ...more] = await records(this.world.server.trades().forLiquidityPool(this.pool));
     assert.equal(more.length, 1);
     holds(trade, { trade_type: "liquidity_pool", liquidity_pool_fee_bp: 30 });
-    assert.ok([trade.base_liquidity_pool_id, trade.counter_liquidity_pool_id].includes(this.pool), JSON.stringify(trade));
+    assert.ok(
+      [trade.base_liquidity_pool_id, trade.counter_liquidity_pool_id].includes(this.pool),
+      JSON.stringify(trade),
+    );
     const own = (type) => records(this.world.server.trades().forAccount(this.trader.id).forType(type));
     assert.deepEqual([(await own("liquidity_pool")).length, (await own("orderbook")).length], [2, 1]);
     const effects = await records(this.world.server.effects().forTransaction(this.sent.hash));
     const traded = effects.find(({ type }) => type === "liquidity_pool_trade");
-    holds(traded, { account: this.trader.id, bought: { asset: this.names[1], amount: "2.4318852" }, sold: { asset: "native", amount: "10.0000000" } });
+    holds(traded, {
+      account: this.trader.id,
+      bought: { asset: this.names[1], amount: "2.4318852" },
+      sold: { asset: "native", amount: "10.0000000" },
+    });
   }
 
   async thePoolsPastIsTold() {
@@ -104,7 +156,8 @@ export class Pools {
     const hashes = (await pool.transactions()).records.map(({ hash }) => hash);
     assert.ok(hashes.includes(this.deposited.hash) && hashes.includes(this.sent.hash), hashes.join());
     const effects = (await records(this.world.server.effects().forLiquidityPool(this.pool))).map(({ type }) => type);
-    for (const type of ["liquidity_pool_created", "liquidity_pool_deposited", "liquidity_pool_trade"]) assert.ok(effects.includes(type), effects.join());
+    for (const type of ["liquidity_pool_created", "liquidity_pool_deposited", "liquidity_pool_trade"])
+      assert.ok(effects.includes(type), effects.join());
   }
 
   async sharesAreRedeemedAndThePoolEnds() {

@@ -2,13 +2,26 @@
 
 import assert from "node:assert/strict";
 import {
-  Account, Asset, BadResponseError, Claimant, Keypair, NetworkError, NotFoundError, Operation, TransactionBuilder, TransactionFailedError,
+  Account,
+  Asset,
+  BadResponseError,
+  Claimant,
+  Keypair,
+  NetworkError,
+  NotFoundError,
+  Operation,
+  TransactionBuilder,
+  TransactionFailedError,
 } from "@stellar/stellar-sdk";
 import { Actor, holds, LUMENS, payment, records, refused } from "./world.mjs";
 
 export class Refusals {
   async begin() {
-    const { issuer, assets: [euro], holders: [trader, other] } = await this.world.market(2, ["EUR"], "100");
+    const {
+      issuer,
+      assets: [euro],
+      holders: [trader, other],
+    } = await this.world.market(2, ["EUR"], "100");
     Object.assign(this, { euro, trader, other, none: new Asset("NONE", issuer.id) });
     this.stranger = Keypair.random().publicKey();
     this.poor = new Actor(this.world, Keypair.random());
@@ -26,7 +39,8 @@ export class Refusals {
     };
     this.sell = (amount, price, offerId = 0, selling = this.euro, buying = LUMENS) =>
       Operation.manageSellOffer({ selling, buying, amount, price, offerId });
-    this.buy = (buyAmount, price, buying = this.euro) => Operation.manageBuyOffer({ selling: LUMENS, buying, buyAmount, price });
+    this.buy = (buyAmount, price, buying = this.euro) =>
+      Operation.manageBuyOffer({ selling: LUMENS, buying, buyAmount, price });
   }
 
   async whatIsNotThereIsNotFound() {
@@ -40,7 +54,11 @@ export class Refusals {
       server.liquidityPools().liquidityPoolId("cd".repeat(32)),
     ]) {
       const error = await refused(NotFoundError, () => builder.call());
-      holds(error.getResponse(), { status: 404, title: "Resource Missing", type: "https://stellar.org/horizon-errors/not_found" });
+      holds(error.getResponse(), {
+        status: 404,
+        title: "Resource Missing",
+        type: "https://stellar.org/horizon-errors/not_found",
+      });
     }
     await refused(NotFoundError, () => server.loadAccount(this.stranger));
   }
@@ -60,7 +78,12 @@ export class Refusals {
       holds(problem, { status: 400, title: "Bad Request", type: "https://stellar.org/horizon-errors/bad_request" });
       assert.equal(problem.extras.invalid_field, field);
     }
-    for (const builder of [server.transactions().transaction("nohash"), server.accounts().accountId("GNOBODY"), server.offers().offer("mine"), server.accounts()]) {
+    for (const builder of [
+      server.transactions().transaction("nohash"),
+      server.accounts().accountId("GNOBODY"),
+      server.offers().offer("mine"),
+      server.accounts(),
+    ]) {
       holds((await refused(NetworkError, () => builder.call())).getResponse(), { status: 400 });
     }
   }
@@ -103,13 +126,21 @@ export class Refusals {
       [this.trader, Operation.manageData({ name: "nothing", value: null }), "op_data_name_not_found"],
       [this.trader, Operation.accountMerge({ destination: this.other.id }), "op_has_sub_entries"],
       [this.trader, Operation.inflation(), "op_not_supported"],
-      [this.trader, Operation.createClaimableBalance({ asset: this.euro, amount: "1000", claimants }), "op_underfunded"],
+      [
+        this.trader,
+        Operation.createClaimableBalance({ asset: this.euro, amount: "1000", claimants }),
+        "op_underfunded",
+      ],
     ]);
   }
 
   async allOrNothingIsApplied() {
     const before = await this.other.balance();
-    await this.fails(this.trader, [payment(this.other.id, "1"), payment(this.other.id, "1000", this.euro)], ["tx_failed", "op_success", "op_underfunded"]);
+    await this.fails(
+      this.trader,
+      [payment(this.other.id, "1"), payment(this.other.id, "1000", this.euro)],
+      ["tx_failed", "op_success", "op_underfunded"],
+    );
     assert.equal(await this.other.balance(), before);
   }
 
@@ -127,7 +158,10 @@ export class Refusals {
 
   async aRefusalHasItsResultInXdr() {
     const error = await this.fails(this.trader, payment(this.stranger, "1"), ["tx_failed", "op_no_destination"]);
-    holds(error.response.data, { title: "Transaction Failed", type: "https://stellar.org/horizon-errors/transaction_failed" });
+    holds(error.response.data, {
+      title: "Transaction Failed",
+      type: "https://stellar.org/horizon-errors/transaction_failed",
+    });
     const result = error.getTransactionResult();
     assert.equal(result.result.type, "txFailed");
     assert.equal(result.feeCharged.toString(), "100");
@@ -148,7 +182,11 @@ export class Refusals {
       // The SDK makes no broken envelope: it is given one that says so of itself.
       const envelope = { memo: { type: "none" }, operations: [], toEnvelope: () => ({ toXdr: () => broken }) };
       const error = await refused(BadResponseError, () => this.world.server.submitTransaction(envelope));
-      holds(error.response.data, { status: 400, title: "Transaction Malformed", type: "https://stellar.org/horizon-errors/transaction_malformed" });
+      holds(error.response.data, {
+        status: 400,
+        title: "Transaction Malformed",
+        type: "https://stellar.org/horizon-errors/transaction_malformed",
+      });
       assert.equal(error.response.data.extras.envelope_xdr, broken);
     }
     assert.ok((await records(this.world.server.ledgers())).length > 0, "the ledger goes on");

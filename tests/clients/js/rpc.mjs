@@ -43,7 +43,10 @@ export class Rpc {
     const first = await this.rpc.getLedgers({ startLedger, pagination: { limit: 2 } });
     const second = await this.rpc.getLedgers({ pagination: { cursor: first.cursor, limit: 3 } });
     const ledgers = [...first.ledgers, ...second.ledgers];
-    assert.deepEqual(ledgers.map(({ sequence }) => sequence), [0, 1, 2, 3, 4].map((after) => startLedger + after));
+    assert.deepEqual(
+      ledgers.map(({ sequence }) => sequence),
+      [0, 1, 2, 3, 4].map((after) => startLedger + after),
+    );
     for (const { hash, sequence, headerXdr } of ledgers) {
       assert.equal(headerXdr.header.ledgerSeq, sequence);
       assert.equal(Buffer.from(headerXdr.hash.toXdr()).toString("hex"), hash);
@@ -104,7 +107,8 @@ export class Rpc {
       this.payer.forget();
       const [first, second] = [await this.payment(), await this.payment()];
       statuses = [];
-      for (const transaction of [first, first, second]) statuses.push((await this.rpc.sendTransaction(transaction)).status);
+      for (const transaction of [first, first, second])
+        statuses.push((await this.rpc.sendTransaction(transaction)).status);
       assert.equal(statuses[0], "PENDING");
       await this.applied(this.hash(first));
       if (statuses[1] === "DUPLICATE" && statuses[2] === "TRY_AGAIN_LATER") return;
@@ -119,7 +123,8 @@ export class Rpc {
     const line = await this.rpc.getTrustline(this.friend.id, asset);
     assert.equal(line.limit.toString(), String(stroops("123")));
     holds((await this.rpc.getAssetBalance(this.friend.id, asset)).balanceEntry, { amount: "0", authorized: true });
-    const key = (id) => xdr.LedgerKey.account(new xdr.LedgerKeyAccount({ accountId: Keypair.fromPublicKey(id).xdrPublicKey() }));
+    const key = (id) =>
+      xdr.LedgerKey.account(new xdr.LedgerKeyAccount({ accountId: Keypair.fromPublicKey(id).xdrPublicKey() }));
     const { entries } = await this.rpc.getLedgerEntries(key(this.friend.id), key(Keypair.random().publicKey()));
     assert.equal(entries.length, 1);
     assert.equal(entries[0].val.value.seqNum.toString(), String(await this.friend.sequence()));
@@ -128,7 +133,10 @@ export class Rpc {
 
   async feesAreTold() {
     const { inclusionFee, sorobanInclusionFee } = await this.rpc.getFeeStats();
-    assert.ok(Number(inclusionFee.min) >= 100 && Number(inclusionFee.max) >= Number(inclusionFee.p50), JSON.stringify(inclusionFee));
+    assert.ok(
+      Number(inclusionFee.min) >= 100 && Number(inclusionFee.max) >= Number(inclusionFee.p50),
+      JSON.stringify(inclusionFee),
+    );
     assert.equal(Number(sorobanInclusionFee.transactionCount), 0);
   }
 

@@ -25,14 +25,19 @@ export class Stream {
         if (fits(event)) return event;
       }
       assert.ok(Date.now() < end, `the stream did not deliver ${what} within ${PATIENCE_MS / 1000} s`);
-      await new Promise((resolve) => { setTimeout(resolve, 20); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20);
+      });
     }
   }
 }
 
 export class Streams {
   async begin() {
-    const { assets: [euro], holders: [maker, taker] } = await this.world.market(2, ["EUR"]);
+    const {
+      assets: [euro],
+      holders: [maker, taker],
+    } = await this.world.market(2, ["EUR"]);
     Object.assign(this, { euro, maker, taker });
   }
 
@@ -61,21 +66,39 @@ export class Streams {
   }
 
   async theOrderBookIsStreamedAtEachChange() {
-    this.quoted = await this.maker.do(Operation.manageSellOffer({ selling: this.euro, buying: LUMENS, amount: "10", price: "4" }));
-    const { asks: [ask] } = await this.book.next("the ask", ({ asks }) => asks.length > 0);
+    this.quoted = await this.maker.do(
+      Operation.manageSellOffer({ selling: this.euro, buying: LUMENS, amount: "10", price: "4" }),
+    );
+    const {
+      asks: [ask],
+    } = await this.book.next("the ask", ({ asks }) => asks.length > 0);
     holds(ask, { price: "4.0000000", amount: "10.0000000" });
-    await this.maker.do(Operation.manageBuyOffer({ selling: LUMENS, buying: this.euro, buyAmount: "10", price: "3.5" }));
-    const { bids: [bid] } = await this.book.next("the bid", ({ bids }) => bids.length > 0);
+    await this.maker.do(
+      Operation.manageBuyOffer({ selling: LUMENS, buying: this.euro, buyAmount: "10", price: "3.5" }),
+    );
+    const {
+      bids: [bid],
+    } = await this.book.next("the bid", ({ bids }) => bids.length > 0);
     holds(bid, { price: "3.5000000", amount: "35.0000000" });
   }
 
   async theTradesAreStreamed() {
     await this.taker.do(Operation.manageBuyOffer({ selling: LUMENS, buying: this.euro, buyAmount: "3", price: "4" }));
-    holds(await this.trades.next("the trade"), { base_account: this.maker.id, base_amount: "3.0000000", counter_amount: "12.0000000" });
-    const { asks: [ask] } = await this.book.next("what is left", ({ asks }) => asks[0]?.amount !== "10.0000000");
+    holds(await this.trades.next("the trade"), {
+      base_account: this.maker.id,
+      base_amount: "3.0000000",
+      counter_amount: "12.0000000",
+    });
+    const {
+      asks: [ask],
+    } = await this.book.next("what is left", ({ asks }) => asks[0]?.amount !== "10.0000000");
     holds(ask, { amount: "7.0000000" });
     await this.taker.do(Operation.manageSellOffer({ selling: this.euro, buying: LUMENS, amount: "2", price: "3.5" }));
-    holds(await this.trades.next("the other trade"), { base_account: this.taker.id, base_amount: "2.0000000", base_is_seller: false });
+    holds(await this.trades.next("the other trade"), {
+      base_account: this.taker.id,
+      base_amount: "2.0000000",
+      base_is_seller: false,
+    });
   }
 
   async anAccountsDoingsAreStreamed() {
@@ -91,12 +114,18 @@ export class Streams {
     await this.transactions.next("the last payment", ({ hash }) => hash === this.paid.at(-1).hash);
     const trade = await this.effects.next("the effect of trading", ({ type }) => type === "trade");
     holds(trade, { sold_amount: "3.0000000", bought_amount: "12.0000000", account: this.maker.id });
-    await this.effects.next("the last credit", ({ type, amount }) => type === "account_credited" && amount === "3.0000000");
+    await this.effects.next(
+      "the last credit",
+      ({ type, amount }) => type === "account_credited" && amount === "3.0000000",
+    );
   }
 
   async anAccountIsStreamedWhenItChanges() {
     const balance = await this.maker.balance();
-    await this.account.next("the account after the payments", ({ balances }) => stroops(balances.at(-1).balance) === balance);
+    await this.account.next(
+      "the account after the payments",
+      ({ balances }) => stroops(balances.at(-1).balance) === balance,
+    );
   }
 
   async aStreamBeginsAfterItsCursor() {
@@ -125,7 +154,16 @@ export class Streams {
   }
 
   async closedStreamsAreSilent() {
-    const open = [this.book, this.account, this.ledgers, this.trades, this.payments, this.operations, this.transactions, this.effects];
+    const open = [
+      this.book,
+      this.account,
+      this.ledgers,
+      this.trades,
+      this.payments,
+      this.operations,
+      this.transactions,
+      this.effects,
+    ];
     for (const stream of open) stream.close();
     this.ledgers.events.length = 0;
     await this.world.passesLedgers(2);

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import {
-  Account, Claimant, Keypair, MuxedAccount, NotFoundError, Operation, TransactionBuilder, TransactionFailedError,
+  Account,
+  Claimant,
+  Keypair,
+  MuxedAccount,
+  NotFoundError,
+  Operation,
+  TransactionBuilder,
+  TransactionFailedError,
 } from "@stellar/stellar-sdk";
 import { Actor, holds, LUMENS, payment, records, refused, stroops } from "./world.mjs";
 
@@ -29,10 +36,20 @@ export class Transactions {
     const before = [await this.payer.balance(), await this.sponsor.balance()];
     const { inner, bump, hash } = await this.bumped(this.pay("5"));
     const done = await this.world.server.submitTransaction(bump);
-    holds(done, { successful: true, fee_account: this.sponsor.id, source_account: this.payer.id, fee_charged: "200", max_fee: "400", hash: hash(bump) });
+    holds(done, {
+      successful: true,
+      fee_account: this.sponsor.id,
+      source_account: this.payer.id,
+      fee_charged: "200",
+      max_fee: "400",
+      hash: hash(bump),
+    });
     holds(done.inner_transaction, { hash: hash(inner), max_fee: "100" });
     holds(done.fee_bump_transaction, { hash: hash(bump) });
-    assert.deepEqual([await this.payer.balance(), await this.sponsor.balance()], [before[0] - stroops("5"), before[1] - stroops("0.00002")]);
+    assert.deepEqual(
+      [await this.payer.balance(), await this.sponsor.balance()],
+      [before[0] - stroops("5"), before[1] - stroops("0.00002")],
+    );
     for (const of of [inner, bump]) {
       holds(await this.world.server.transactions().transaction(hash(of)).call(), { ledger_attr: done.ledger });
     }
@@ -41,7 +58,10 @@ export class Transactions {
   async aFeeBumpOfAFailingOneFailsAndCosts() {
     const { bump } = await this.bumped(this.pay("100000"));
     const error = await refused(TransactionFailedError, () => this.world.server.submitTransaction(bump));
-    holds(error.response.data.extras.result_codes, { transaction: "tx_fee_bump_inner_failed", inner_transaction: "tx_failed" });
+    holds(error.response.data.extras.result_codes, {
+      transaction: "tx_fee_bump_inner_failed",
+      inner_transaction: "tx_failed",
+    });
     assert.deepEqual(error.getResultCodes().operations, ["op_underfunded"]);
   }
 
@@ -53,7 +73,13 @@ export class Transactions {
     this.payer.forget();
     holds(done, { account_muxed: source.accountId(), account_muxed_id: "42", source_account: this.payer.id });
     const [operation] = await this.of("operations", done);
-    holds(operation, { to: this.friend.id, to_muxed: to, to_muxed_id: "42", from: this.payer.id, source_account_muxed: source.accountId() });
+    holds(operation, {
+      to: this.friend.id,
+      to_muxed: to,
+      to_muxed_id: "42",
+      from: this.payer.id,
+      source_account_muxed: source.accountId(),
+    });
   }
 
   async timeBoundsAreKept() {
@@ -88,7 +114,8 @@ export class Transactions {
   async ageAndGapOfASequenceNumberAreKept() {
     const age = (seconds) => ({ shape: (builder) => builder.setMinAccountSequenceAge(seconds) });
     const gap = (ledgers) => ({ shape: (builder) => builder.setMinAccountSequenceLedgerGap(ledgers) });
-    for (const far of [age(1_000_000n), gap(1_000_000)]) await this.refusedWith("tx_bad_min_seq_age_or_gap", () => this.payer.do(this.pay(), far));
+    for (const far of [age(1_000_000n), gap(1_000_000)])
+      await this.refusedWith("tx_bad_min_seq_age_or_gap", () => this.payer.do(this.pay(), far));
     await this.world.passesLedgers(2);
     for (const near of [age(1n), gap(0)]) await this.payer.do(this.pay(), near);
   }
@@ -125,7 +152,9 @@ export class Transactions {
     const soon = Claimant.predicateNot(Claimant.predicateBeforeRelativeTime("0"));
     const never = Claimant.predicateBeforeAbsoluteTime("1");
     const claimants = [new Claimant(this.friend.id, soon), new Claimant(this.sponsor.id, never)];
-    const transaction = await this.payer.transaction(Operation.createClaimableBalance({ asset: LUMENS, amount: "7", claimants }));
+    const transaction = await this.payer.transaction(
+      Operation.createClaimableBalance({ asset: LUMENS, amount: "7", claimants }),
+    );
     const left = await this.world.server.submitTransaction(transaction);
     const balanceId = transaction.getClaimableBalanceId(0);
     const created = (await this.of("effects", left)).find(({ type }) => type === "claimable_balance_created");
@@ -150,7 +179,10 @@ export class Transactions {
     await this.sponsor.do(operations, { signers: [ward] });
     holds(await ward.state(), { sponsor: this.sponsor.id, num_sponsored: 2 });
     holds(await this.sponsor.state(), { num_sponsoring: 2 });
-    assert.deepEqual((await records(this.world.server.accounts().sponsor(this.sponsor.id))).map(({ id }) => id), [ward.id]);
+    assert.deepEqual(
+      (await records(this.world.server.accounts().sponsor(this.sponsor.id))).map(({ id }) => id),
+      [ward.id],
+    );
     const revoke = Operation.revokeAccountSponsorship({ account: ward.id });
     await this.refusedWith(["tx_failed", "op_low_reserve"], () => this.sponsor.do(revoke));
     await this.sponsor.do([payment(ward.id, "5"), revoke]);
@@ -162,6 +194,10 @@ export class Transactions {
     const done = await this.leaver.do(Operation.accountMerge({ destination: this.friend.id }));
     await refused(NotFoundError, () => this.leaver.state());
     assert.equal(await this.friend.balance(), before[0] + before[1] - stroops("0.00001"));
-    holds((await this.of("operations", done))[0], { type: "account_merge", account: this.leaver.id, into: this.friend.id });
+    holds((await this.of("operations", done))[0], {
+      type: "account_merge",
+      account: this.leaver.id,
+      into: this.friend.id,
+    });
   }
 }

@@ -116,7 +116,10 @@ export class Actor {
   async line(asset) {
     const { balances } = await this.state();
     return balances.find((line) =>
-      asset.isNative() ? line.asset_type === "native" : line.asset_code === asset.code && line.asset_issuer === asset.issuer);
+      asset.isNative()
+        ? line.asset_type === "native"
+        : line.asset_code === asset.code && line.asset_issuer === asset.issuer,
+    );
   }
 
   /** In stroops. */
@@ -143,7 +146,9 @@ export async function records(builder) {
 }
 
 export function sleep(ms) {
-  return new Promise((resolve) => { setTimeout(resolve, ms); });
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }
 
 /** Waits until the condition holds, and returns what it then is. */
@@ -159,7 +164,8 @@ export async function until(what, condition) {
 
 /** That a record has these members. */
 export function holds(found, expected) {
-  for (const [name, value] of Object.entries(expected)) assert.deepEqual(found[name], value, `${name} of ${JSON.stringify(found)}`);
+  for (const [name, value] of Object.entries(expected))
+    assert.deepEqual(found[name], value, `${name} of ${JSON.stringify(found)}`);
 }
 
 /** That something is refused with this error of the SDK; what it says. */

@@ -94,7 +94,10 @@ class Accounts:
         holds(clawback, **{"from": self.holder.id})
 
     def accounts_are_found_by_asset_and_by_signer(self):
-        for found in (self.world.server.accounts().for_asset(self.euro), self.world.server.accounts().for_signer(self.holder.id)):
+        for found in (
+            self.world.server.accounts().for_asset(self.euro),
+            self.world.server.accounts().for_signer(self.holder.id),
+        ):
             same([account["id"] for account in self.world.page(found)], [self.holder.id], "the accounts")
 
     def account_data_is_kept_and_removed(self):

@@ -40,7 +40,7 @@ class Asynchronous:
             return json.loads(error.message)["tx_status"], error
 
     def _refused_next(self, status: str, second) -> BaseHorizonError:
-        """Hands in a payment and another one at once, until both fall before one ledger and the second is so refused."""
+        """Hands in a payment and another at once, until both fall before one ledger and the second is so refused."""
         for _ in range(TRIES):
             self.payer.forget()
             payments = [first := self._payment(), second(first)]

@@ -45,7 +45,12 @@ class Faults:
 
     def a_busy_server_is_an_exception_of_its_own(self):
         hasty = self.world.hasty()
-        for status, kind in ((429, BadRequestError), (500, BadResponseError), (503, BadResponseError), (504, BadResponseError)):
+        for status, kind in (
+            (429, BadRequestError),
+            (500, BadResponseError),
+            (503, BadResponseError),
+            (504, BadResponseError),
+        ):
             with self._ordered(face="horizon", path="/fee_stats", fault="status", status=status, next=1):
                 error = refused(kind, hasty.fee_stats().call, status=status)
                 assert error.type.startswith("https://stellar.org/horizon-errors/"), error.message

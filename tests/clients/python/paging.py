@@ -78,7 +78,13 @@ class Paging:
         server = self.world.server
         start = records(server.transactions().for_account(self.hub.id).limit(1).order(desc=True).call())[0]
         ledger = server.ledgers().ledger(start["ledger"]).call()
-        for builder in (server.transactions(), server.operations(), server.effects(), server.payments(), server.trades()):
+        for builder in (
+            server.transactions(),
+            server.operations(),
+            server.effects(),
+            server.payments(),
+            server.trades(),
+        ):
             builder.cursor(ledger["paging_token"]).limit(200)
             tokens = [tuple(map(int, record["paging_token"].split("-"))) for record in records(builder.call())]
             same(tokens, sorted(set(tokens)), f"the order of {builder.endpoint}")
@@ -95,7 +101,9 @@ class Paging:
         same(len(operations), ledger["operation_count"], "its operations")
 
     def operations_come_with_their_transactions_when_asked(self):
-        found = records(self.world.server.operations().for_account(self.hub.id).join("transactions").limit(LIMIT).call())
+        found = records(
+            self.world.server.operations().for_account(self.hub.id).join("transactions").limit(LIMIT).call()
+        )
         for operation in found:
             same(operation["transaction"]["hash"], operation["transaction_hash"], "the transaction that was joined")
 

@@ -24,7 +24,9 @@ class Paths:
             world, 3, "EUR", "JPY", "GOLD"
         )
         # Euros go to yen by way of lumens: 2 lumens a euro, then 50 yen a lumen. Gold goes nowhere.
-        self.maker.do(ManageSellOffer(LUMENS, self.euro, "100", "0.5"), ManageSellOffer(self.yen, LUMENS, "900", "0.02"))
+        self.maker.do(
+            ManageSellOffer(LUMENS, self.euro, "100", "0.5"), ManageSellOffer(self.yen, LUMENS, "900", "0.02")
+        )
 
     def a_strict_send_path_is_found_and_paid_along(self):
         found = records(self.world.server.strict_send_paths(self.euro, "1.5", [self.yen]).call())
@@ -33,10 +35,16 @@ class Paths:
         holds(self.path, source_amount="1.5000000", destination_amount="150.0000000", source_asset_code="EUR")
         holds(self.path, destination_asset_code="JPY", path=[{"asset_type": "native"}])
         before = self.sender.balance(self.euro), self.receiver.balance(self.yen)
-        paid = self.sender.do(PathPaymentStrictSend(
-            self.receiver.id, self.euro, self.path["source_amount"], self.yen, self.path["destination_amount"],
-            [asset_of(hop) for hop in self.path["path"]],
-        ))
+        paid = self.sender.do(
+            PathPaymentStrictSend(
+                self.receiver.id,
+                self.euro,
+                self.path["source_amount"],
+                self.yen,
+                self.path["destination_amount"],
+                [asset_of(hop) for hop in self.path["path"]],
+            )
+        )
         same(self.sender.balance(self.euro), before[0] - Decimal("1.5"), "the sender's euros")
         same(self.receiver.balance(self.yen), before[1] + Decimal("150"), "the receiver's yen")
         operation = self.world.page(self.world.server.payments().for_transaction(paid["hash"]))[0]
@@ -48,10 +56,16 @@ class Paths:
         same(len(found), 1, "the number of paths")
         holds(found[0], source_amount="0.7500000", destination_amount="75.0000000", source_asset_code="EUR")
         before = self.sender.balance(self.euro), self.receiver.balance(self.yen)
-        paid = self.sender.do(PathPaymentStrictReceive(
-            self.receiver.id, self.euro, found[0]["source_amount"], self.yen, "75",
-            [asset_of(hop) for hop in found[0]["path"]],
-        ))
+        paid = self.sender.do(
+            PathPaymentStrictReceive(
+                self.receiver.id,
+                self.euro,
+                found[0]["source_amount"],
+                self.yen,
+                "75",
+                [asset_of(hop) for hop in found[0]["path"]],
+            )
+        )
         same(self.sender.balance(self.euro), before[0] - Decimal("0.75"), "the sender's euros")
         same(self.receiver.balance(self.yen), before[1] + 75, "the receiver's yen")
         operation = self.world.page(self.world.server.payments().for_transaction(paid["hash"]))[0]
@@ -70,7 +84,9 @@ class Paths:
 
     def where_there_is_no_path_none_is_found(self):
         same(records(self.world.server.strict_send_paths(self.gold, "1", [self.yen]).call()), [])
-        same(records(self.world.server.strict_receive_paths([self.euro], self.yen, "1000").call()), [], "beyond the book")
+        same(
+            records(self.world.server.strict_receive_paths([self.euro], self.yen, "1000").call()), [], "beyond the book"
+        )
 
     def a_payment_that_costs_more_than_allowed_is_refused(self):
         receive = PathPaymentStrictReceive(self.receiver.id, self.euro, "0.7", self.yen, "75", [LUMENS])

@@ -40,7 +40,9 @@ class Pools:
         holds(pool, total_shares="0.0000000", reserves=self._reserves("0.0000000", "0.0000000"))
         operation = self.world.page(self.world.server.operations().for_transaction(founded["hash"]))[0]
         holds(operation, type="change_trust", asset_type="liquidity_pool_shares", liquidity_pool_id=self.pool)
-        kinds = {effect["type"] for effect in self.world.page(self.world.server.effects().for_transaction(founded["hash"]))}
+        kinds = {
+            effect["type"] for effect in self.world.page(self.world.server.effects().for_transaction(founded["hash"]))
+        }
         same(kinds, {"trustline_created", "liquidity_pool_created"}, "the effects")
 
     def a_deposit_is_answered_with_shares(self):
@@ -99,7 +101,10 @@ class Pools:
         trades = self.world.page(self.world.server.trades().for_liquidity_pool(self.pool))
         same(len(trades), 2, "the trades of the pool")
         holds(trades[0], trade_type="liquidity_pool", liquidity_pool_fee_bp=30)
-        assert self.pool in (trades[0].get("base_liquidity_pool_id"), trades[0].get("counter_liquidity_pool_id")), trades[0]
+        assert self.pool in (
+            trades[0].get("base_liquidity_pool_id"),
+            trades[0].get("counter_liquidity_pool_id"),
+        ), trades[0]
         mine = self.world.server.trades().for_account(self.trader.id)
         same(len(self.world.page(mine.for_trade_type("liquidity_pool"))), 2, "the trader's trades with pools")
         same(len(self.world.page(mine.for_trade_type("orderbook"))), 1, "the trader's trades with offers")
@@ -113,7 +118,9 @@ class Pools:
         kinds = [operation["type"] for operation in self.world.page(server.operations().for_liquidity_pool(self.pool))]
         same(kinds[:2], ["change_trust", "liquidity_pool_deposit"], "the operations of the pool")
         assert "path_payment_strict_send" in kinds, kinds
-        hashes = [transaction["hash"] for transaction in self.world.page(server.transactions().for_liquidity_pool(self.pool))]
+        hashes = [
+            transaction["hash"] for transaction in self.world.page(server.transactions().for_liquidity_pool(self.pool))
+        ]
         assert self.deposited["hash"] in hashes and self.sent["hash"] in hashes, hashes
         effects = {effect["type"] for effect in self.world.page(server.effects().for_liquidity_pool(self.pool))}
         assert {"liquidity_pool_created", "liquidity_pool_deposited", "liquidity_pool_trade"} <= effects, effects
@@ -123,11 +130,17 @@ class Pools:
         before = self.provider.balance(self.euro)
         self.provider.do(LiquidityPoolWithdraw(self.pool, "100", "190", "40"))
         holds(self._state(), total_shares="100.0000000")
-        refused(BadRequestError, lambda: self.provider.do(LiquidityPoolWithdraw(self.pool, "100", "300", "0.1")),
-                "tx_failed", "op_under_minimum")
+        refused(
+            BadRequestError,
+            lambda: self.provider.do(LiquidityPoolWithdraw(self.pool, "100", "300", "0.1")),
+            "tx_failed",
+            "op_under_minimum",
+        )
         last = self.provider.do(LiquidityPoolWithdraw(self.pool, "100", "1", "1"), ChangeTrust(self.shares, "0"))
         same(self.provider.balance(self.euro), before + reserves[1], "the provider's euros")
         refused(NotFoundError, self._state, status=404)
-        kinds = [effect["type"] for effect in self.world.page(self.world.server.effects().for_transaction(last["hash"]))]
+        kinds = [
+            effect["type"] for effect in self.world.page(self.world.server.effects().for_transaction(last["hash"]))
+        ]
         for kind in ("liquidity_pool_withdrew", "trustline_removed", "liquidity_pool_removed"):
             assert kind in kinds, f"no {kind} in {kinds}"

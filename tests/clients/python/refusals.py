@@ -84,7 +84,9 @@ class Refusals:
         self._fails(self.trader, Payment(self.other.id, self.euro, "1"), "op_line_full")
 
     def offers_that_cannot_be_made(self):
-        offer = lambda amount="1", price="2", offer_id=0: ManageSellOffer(self.euro, LUMENS, amount, price, offer_id)  # noqa: E731
+        offer = lambda amount="1", price="2", offer_id=0: ManageSellOffer(
+            self.euro, LUMENS, amount, price, offer_id
+        )  # noqa: E731
         self._fails(self.trader, offer("1000"), "op_underfunded")
         self._fails(self.trader, offer(offer_id=123_456_789), "op_offer_not_found")
         self._fails(self.trader, ManageSellOffer(Asset("NONE", self.issuer.id), LUMENS, "1", "1"), "op_sell_no_trust")
@@ -117,7 +119,9 @@ class Refusals:
 
     def transactions_that_are_not_valid(self):
         pay = Payment(self.other.id, LUMENS, "1")
-        refused(BadRequestError, lambda: self.trader.do(pay, passphrase="Some other network"), "tx_bad_auth", status=400)
+        refused(
+            BadRequestError, lambda: self.trader.do(pay, passphrase="Some other network"), "tx_bad_auth", status=400
+        )
         refused(BadRequestError, lambda: self.trader.do(pay, fee=99), "tx_insufficient_fee", status=400)
         refused(BadRequestError, lambda: self.trader.do(), "tx_missing_operation", status=400)
         refused(BadRequestError, lambda: self.poor.do(pay, fee=10_000_000), "tx_insufficient_balance", status=400)
@@ -125,7 +129,9 @@ class Refusals:
         refused(NotFoundError, lambda: wrong.do(pay), status=404)
         refused(BadRequestError, lambda: wrong.do(pay, source=Account(wrong.id, 1)), "tx_no_source_account", status=400)
         sequence = self.trader.sequence()
-        refused(BadRequestError, lambda: wrong.do(pay, source=Account(self.trader.id, sequence)), "tx_bad_auth", status=400)
+        refused(
+            BadRequestError, lambda: wrong.do(pay, source=Account(self.trader.id, sequence)), "tx_bad_auth", status=400
+        )
         old = Account(self.trader.id, sequence - 1)
         refused(BadRequestError, lambda: self.trader.do(pay, source=old), "tx_bad_seq", status=400)
 

@@ -71,7 +71,11 @@ class Rpc:
         sent = self._sent(payment)
         same((sent.status, sent.hash), (SendTransactionStatus.PENDING, payment.hash_hex()), "the answer")
         self.found = self._applied(sent.hash)
-        same((self.found.status, self.found.transaction_hash), (GetTransactionStatus.SUCCESS, sent.hash), "what was found")
+        same(
+            (self.found.status, self.found.transaction_hash),
+            (GetTransactionStatus.SUCCESS, sent.hash),
+            "what was found",
+        )
         same(self.found.envelope_xdr, payment.to_xdr(), "the envelope")
         same(self.found.fee_bump, False)
         result = stellar_xdr.TransactionResult.from_xdr(self.found.result_xdr)
@@ -87,7 +91,11 @@ class Rpc:
         assert self.found.transaction_hash in hashes, hashes
         walked, cursor = [], None
         while len(walked) < len(hashes):
-            some = self.rpc.get_transactions(cursor=cursor, limit=2) if cursor else self.rpc.get_transactions(self.found.ledger, limit=2)
+            some = (
+                self.rpc.get_transactions(cursor=cursor, limit=2)
+                if cursor
+                else self.rpc.get_transactions(self.found.ledger, limit=2)
+            )
             assert some.transactions, f"only {len(walked)} of {len(hashes)} transactions came"
             walked += [transaction.transaction_hash for transaction in some.transactions]
             cursor = some.cursor

@@ -75,11 +75,21 @@ class Streams:
 
     def the_trades_are_streamed(self):
         self.taker.do(ManageBuyOffer(LUMENS, self.euro, "3", "4"))
-        holds(self.trades.next("the trade"), base_account=self.maker.id, base_amount="3.0000000", counter_amount="12.0000000")
+        holds(
+            self.trades.next("the trade"),
+            base_account=self.maker.id,
+            base_amount="3.0000000",
+            counter_amount="12.0000000",
+        )
         book = self.book.next("what is left", lambda book: book["asks"] and book["asks"][0]["amount"] != "10.0000000")
         same(book["asks"][0]["amount"], "7.0000000", "what is left of the ask")
         self.taker.do(ManageSellOffer(self.euro, LUMENS, "2", "3.5"))
-        holds(self.trades.next("the other trade"), base_account=self.taker.id, base_amount="2.0000000", base_is_seller=False)
+        holds(
+            self.trades.next("the other trade"),
+            base_account=self.taker.id,
+            base_amount="2.0000000",
+            base_is_seller=False,
+        )
 
     def an_accounts_doings_are_streamed(self):
         self.paid = [self.taker.do(Payment(self.maker.id, LUMENS, amount)) for amount in ("1", "2", "3")]

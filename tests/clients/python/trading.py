@@ -31,8 +31,10 @@ class Trading:
 
     def a_market_is_made_on_both_sides(self):
         # Asks at 10.0, 10.5 and twice 11; bids at 9.5, 9 and 8, in lumens a euro.
-        asks = [ManageSellOffer(self.euro, LUMENS, amount, price) for amount, price in
-                (("10", "10"), ("20", "10.5"), ("5", "11"), ("7.5", "11"))]
+        asks = [
+            ManageSellOffer(self.euro, LUMENS, amount, price)
+            for amount, price in (("10", "10"), ("20", "10.5"), ("5", "11"), ("7.5", "11"))
+        ]
         bids = [ManageBuyOffer(LUMENS, self.euro, amount, price) for amount, price in (("10", "9.5"), ("20", "9"))]
         bids.append(ManageSellOffer(LUMENS, self.euro, "80", Price(1, 8)))
         made = self.maker.do(*asks, *bids)
@@ -41,7 +43,9 @@ class Trading:
 
     def the_order_book_has_both_sides_sorted_and_summed(self):
         asks, bids = self._sides(self.euro, LUMENS)
-        same(asks, [("10.0000000", "10.0000000"), ("10.5000000", "20.0000000"), ("11.0000000", "12.5000000")], "the asks")
+        same(
+            asks, [("10.0000000", "10.0000000"), ("10.5000000", "20.0000000"), ("11.0000000", "12.5000000")], "the asks"
+        )
         # A bid's amount is what it would pay: lumens.
         same(bids, [("9.5000000", "95.0000000"), ("9.0000000", "180.0000000"), ("8.0000000", "80.0000000")], "the bids")
         book = self._book(self.euro, LUMENS)
@@ -56,13 +60,19 @@ class Trading:
         same([amount for _, amount in bids], ["10.0000000", "20.0000000", "12.5000000"], "what euros are offered")
         same(asks[2][0], "0.1250000", "the price of the last ask")
         same(len(self._book(LUMENS, self.euro)["asks"]), 3)
-        same(len(self.world.server.orderbook(self.euro, LUMENS).limit(1).call()["asks"]), 1, "levels when one is asked for")
+        same(
+            len(self.world.server.orderbook(self.euro, LUMENS).limit(1).call()["asks"]),
+            1,
+            "levels when one is asked for",
+        )
 
     def own_offers_are_listed(self):
         offers = self._offers()
         same(len(offers), 7, "the number of offers")
         holds(offers[0], seller=self.maker.id, amount="10.0000000", price="10.0000000", price_r={"n": 10, "d": 1})
-        holds(offers[0], selling={"asset_type": "credit_alphanum4", "asset_code": "EUR", "asset_issuer": self.issuer.id})
+        holds(
+            offers[0], selling={"asset_type": "credit_alphanum4", "asset_code": "EUR", "asset_issuer": self.issuer.id}
+        )
         holds(offers[0], buying={"asset_type": "native"}, paging_token=offers[0]["id"])
         holds(self.world.server.offers().offer(offers[0]["id"]).call(), id=offers[0]["id"], seller=self.maker.id)
         of = self.world.server.offers
@@ -106,7 +116,9 @@ class Trading:
         self.taker.do(CreatePassiveSellOffer(LUMENS, self.long, "6", "0.5"))
         asks, bids = self._sides(self.long, LUMENS)
         same((asks, bids), ([("2.0000000", "3.0000000")], [("2.0000000", "6.0000000")]), "the touching book")
-        operation = self.world.page(self.world.server.operations().for_account(self.taker.id).order(desc=True).limit(1))[0]
+        operation = self.world.page(
+            self.world.server.operations().for_account(self.taker.id).order(desc=True).limit(1)
+        )[0]
         holds(operation, type="create_passive_sell_offer", type_i=4, amount="6.0000000", price="0.5000000")
         # One that is not passive does cross.
         self.taker.do(ManageBuyOffer(LUMENS, self.long, "1", "2"))
@@ -146,7 +158,11 @@ class Trading:
     def trades_are_summed_up_in_candles(self):
         now_ms = int(time.time() * 1000)
         candles = self.world.server.trade_aggregations(
-            self.euro, LUMENS, MINUTE_MS, start_time=now_ms // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS, end_time=now_ms + 20 * MINUTE_MS
+            self.euro,
+            LUMENS,
+            MINUTE_MS,
+            start_time=now_ms // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS,
+            end_time=now_ms + 20 * MINUTE_MS,
         ).call()
         found = records(candles)
         same(sum(int(candle["trade_count"]) for candle in found), 2, "the trades in all candles")
@@ -160,12 +176,18 @@ class Trading:
 
     def all_offers_are_withdrawn_at_once(self):
         offers = self._offers()
-        assets = {"native": lambda _: LUMENS, "credit_alphanum4": lambda _: self.euro, "credit_alphanum12": lambda _: self.long}
+        assets = {
+            "native": lambda _: LUMENS,
+            "credit_alphanum4": lambda _: self.euro,
+            "credit_alphanum12": lambda _: self.long,
+        }
         asset = lambda part: assets[part["asset_type"]](part)  # noqa: E731
-        self.maker.do(*[
-            ManageSellOffer(asset(offer["selling"]), asset(offer["buying"]), "0", "1", offer_id=int(offer["id"]))
-            for offer in offers
-        ])
+        self.maker.do(
+            *[
+                ManageSellOffer(asset(offer["selling"]), asset(offer["buying"]), "0", "1", offer_id=int(offer["id"]))
+                for offer in offers
+            ]
+        )
         same(self._offers(), [], "the maker's offers")
         same(self._sides(self.euro, LUMENS), ([], []), "the book")
         holds(self.maker.line(self.euro), selling_liabilities="0.0000000", buying_liabilities="0.0000000")

@@ -53,7 +53,14 @@ class Transactions:
         bump = TransactionBuilder.build_fee_bump_transaction(self.sponsor.id, 200, inner, self.world.passphrase)
         bump.sign(self.sponsor.key)
         done = self.world.server.submit_transaction(bump)
-        holds(done, successful=True, fee_account=self.sponsor.id, source_account=self.payer.id, fee_charged="200", max_fee="400")
+        holds(
+            done,
+            successful=True,
+            fee_account=self.sponsor.id,
+            source_account=self.payer.id,
+            fee_charged="200",
+            max_fee="400",
+        )
         holds(done, hash=bump.hash_hex(), operation_count=1)
         holds(done["inner_transaction"], hash=inner.hash_hex(), max_fee="100")
         holds(done["fee_bump_transaction"], hash=bump.hash_hex())
@@ -77,7 +84,12 @@ class Transactions:
         done = self.payer.do(self._pay("2", to.account_muxed, source.account_muxed))
         payment = self._of("operations", done)[0]
         holds(payment, to=self.friend.id, to_muxed=to.account_muxed, to_muxed_id="42", **{"from": self.payer.id})
-        holds(payment, from_muxed=source.account_muxed, from_muxed_id=str(2**63), source_account_muxed=source.account_muxed)
+        holds(
+            payment,
+            from_muxed=source.account_muxed,
+            from_muxed_id=str(2**63),
+            source_account_muxed=source.account_muxed,
+        )
         credited = next(effect for effect in self._of("effects", done) if effect["type"] == "account_credited")
         holds(credited, account=self.friend.id, account_muxed=to.account_muxed, account_muxed_id="42")
         muxed = self.world.server.load_account(source.account_muxed)
@@ -119,7 +131,11 @@ class Transactions:
         young = lambda builder: builder.set_min_sequence_age(1_000_000)  # noqa: E731
         near = lambda builder: builder.set_min_sequence_ledger_gap(1_000_000)  # noqa: E731
         for shape in (young, near):
-            refused(BadRequestError, lambda shape=shape: self.payer.do(self._pay(), shape=shape), "tx_bad_min_seq_age_or_gap")
+            refused(
+                BadRequestError,
+                lambda shape=shape: self.payer.do(self._pay(), shape=shape),
+                "tx_bad_min_seq_age_or_gap",
+            )
         self.world.passes_ledgers(2)
         self.payer.do(self._pay(), shape=lambda builder: builder.set_min_sequence_age(1).set_min_sequence_ledger_gap(1))
 
@@ -165,7 +181,11 @@ class Transactions:
         left = self.payer.do(CreateClaimableBalance(LUMENS, "7", claimants))
         operation = self._of("operations", left)[0]
         holds(operation, type="create_claimable_balance", asset="native", amount="7.0000000")
-        same([claimant["destination"] for claimant in operation["claimants"]], [self.friend.id, self.sponsor.id], "claimants")
+        same(
+            [claimant["destination"] for claimant in operation["claimants"]],
+            [self.friend.id, self.sponsor.id],
+            "claimants",
+        )
         result = stellar_xdr.TransactionResult.from_xdr(left["result_xdr"]).result.results[0].tr
         balance = result.create_claimable_balance_result.balance_id.to_xdr_bytes().hex()
         created = next(effect for effect in self._of("effects", left) if effect["type"] == "claimable_balance_created")
@@ -175,7 +195,12 @@ class Transactions:
         before = self.friend.balance()
         claimed = self.friend.do(claim)
         same(self.friend.balance(), before + Decimal("6.99999"), "the claimant's lumens")
-        holds(self._of("operations", claimed)[0], type="claim_claimable_balance", balance_id=balance, claimant=self.friend.id)
+        holds(
+            self._of("operations", claimed)[0],
+            type="claim_claimable_balance",
+            balance_id=balance,
+            claimant=self.friend.id,
+        )
         refused(BadRequestError, lambda: self.friend.do(claim), "tx_failed", "op_does_not_exist")
 
     def an_account_is_sponsored(self):

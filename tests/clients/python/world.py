@@ -12,7 +12,8 @@ from stellar_sdk.exceptions import BaseRequestError
 from stellar_sdk.operation import ChangeTrust, CreateAccount, Payment
 
 PATIENCE_S = 60
-# Ledgers may close faster than once a second, while each must be dated a second after the last: their dates run ahead of the clock.
+# Ledgers may close faster than once a second, while each must be dated a second after the last: their dates run ahead
+# of the clock.
 TIMEOUT_S = 900
 
 
