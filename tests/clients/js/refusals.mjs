@@ -138,7 +138,7 @@ export class Refusals {
     const before = await this.other.balance();
     await this.fails(
       this.trader,
-      [payment(this.other.id, "1"), payment(this.other.id, "1000", this.euro)],
+      [payment(this.other.id, "1"), this.sell("1000", "2")],
       ["tx_failed", "op_success", "op_underfunded"],
     );
     assert.equal(await this.other.balance(), before);

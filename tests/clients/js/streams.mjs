@@ -24,7 +24,11 @@ export class Stream {
         const event = this.events.shift();
         if (fits(event)) return event;
       }
-      assert.ok(Date.now() < end, `the stream did not deliver ${what} within ${PATIENCE_MS / 1000} s`);
+      const told = this.errors.at(-1)?.message ?? "nothing";
+      assert.ok(
+        Date.now() < end,
+        `the stream did not deliver ${what} within ${PATIENCE_MS / 1000} s, but told of ${told}`,
+      );
       await new Promise((resolve) => {
         setTimeout(resolve, 20);
       });

@@ -115,7 +115,7 @@ export class Transactions {
     const age = (seconds) => ({ shape: (builder) => builder.setMinAccountSequenceAge(seconds) });
     const gap = (ledgers) => ({ shape: (builder) => builder.setMinAccountSequenceLedgerGap(ledgers) });
     for (const far of [age(1_000_000n), gap(1_000_000)])
-      await this.refusedWith("tx_bad_min_seq_age_or_gap", () => this.payer.do(this.pay(), far));
+      await this.refusedWith("tx_bad_minseq_age_or_gap", () => this.payer.do(this.pay(), far));
     await this.world.passesLedgers(2);
     for (const near of [age(1n), gap(0)]) await this.payer.do(this.pay(), near);
   }

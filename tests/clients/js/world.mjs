@@ -43,7 +43,7 @@ export class World {
   }
 
   /** An issuer, its assets, and traders who hold some of each. */
-  async market(traders, codes, holding = "1000", lumens = "5000") {
+  async market(traders, codes, holding = "1000", lumens = "1500") {
     const [issuer, ...holders] = await this.actors(traders + 1, lumens);
     const assets = codes.map((code) => new Asset(code, issuer.id));
     const trust = assets.map((asset) => Operation.changeTrust({ asset }));

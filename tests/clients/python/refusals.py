@@ -113,7 +113,7 @@ class Refusals:
 
     def all_or_nothing_is_applied(self):
         before = self.other.balance()
-        fine, bad = Payment(self.other.id, LUMENS, "1"), Payment(self.other.id, self.euro, "1000")
+        fine, bad = Payment(self.other.id, LUMENS, "1"), ManageSellOffer(self.euro, LUMENS, "1000", "2")
         refused(BadRequestError, lambda: self.trader.do(fine, bad), "tx_failed", "op_success", "op_underfunded")
         same(self.other.balance(), before, "the other's lumens")
 

@@ -134,7 +134,7 @@ class Transactions:
             refused(
                 BadRequestError,
                 lambda shape=shape: self.payer.do(self._pay(), shape=shape),
-                "tx_bad_min_seq_age_or_gap",
+                "tx_bad_minseq_age_or_gap",
             )
         self.world.passes_ledgers(2)
         self.payer.do(self._pay(), shape=lambda builder: builder.set_min_sequence_age(1).set_min_sequence_ledger_gap(1))
