@@ -142,10 +142,11 @@ export class Pools {
     assert.deepEqual([(await own("liquidity_pool")).length, (await own("orderbook")).length], [2, 1]);
     const effects = await records(this.world.server.effects().forTransaction(this.sent.hash));
     const traded = effects.find(({ type }) => type === "liquidity_pool_trade");
+    // As the pool sees it.
     holds(traded, {
       account: this.trader.id,
-      bought: { asset: this.names[1], amount: "2.4318852" },
-      sold: { asset: "native", amount: "10.0000000" },
+      sold: { asset: this.names[1], amount: "2.4318852" },
+      bought: { asset: "native", amount: "10.0000000" },
     });
   }
 

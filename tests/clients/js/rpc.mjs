@@ -39,7 +39,8 @@ export class Rpc {
   }
 
   async ledgersAreToldPageByPage() {
-    const startLedger = (await this.rpc.getLatestLedger()).sequence - 5;
+    const startLedger = (await this.rpc.getLatestLedger()).sequence;
+    await this.world.passesLedgers(5);
     const first = await this.rpc.getLedgers({ startLedger, pagination: { limit: 2 } });
     const second = await this.rpc.getLedgers({ pagination: { cursor: first.cursor, limit: 3 } });
     const ledgers = [...first.ledgers, ...second.ledgers];

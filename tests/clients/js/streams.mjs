@@ -43,6 +43,12 @@ export class Streams {
       holders: [maker, taker],
     } = await this.world.market(2, ["EUR"]);
     Object.assign(this, { euro, maker, taker });
+    const [selling, buying] = [euro, LUMENS];
+    this.sell = (amount, price) => Operation.manageSellOffer({ selling, buying, amount, price });
+    this.buy = (buyAmount, price) => Operation.manageBuyOffer({ selling: buying, buying: selling, buyAmount, price });
+    // Horizon does not know an asset's trades until there has been one.
+    await maker.do(this.sell("1", "4"));
+    await taker.do(this.buy("1", "4"));
   }
 
   async streamsOpen() {
@@ -70,16 +76,12 @@ export class Streams {
   }
 
   async theOrderBookIsStreamedAtEachChange() {
-    this.quoted = await this.maker.do(
-      Operation.manageSellOffer({ selling: this.euro, buying: LUMENS, amount: "10", price: "4" }),
-    );
+    this.quoted = await this.maker.do(this.sell("10", "4"));
     const {
       asks: [ask],
     } = await this.book.next("the ask", ({ asks }) => asks.length > 0);
     holds(ask, { price: "4.0000000", amount: "10.0000000" });
-    await this.maker.do(
-      Operation.manageBuyOffer({ selling: LUMENS, buying: this.euro, buyAmount: "10", price: "3.5" }),
-    );
+    await this.maker.do(this.buy("10", "3.5"));
     const {
       bids: [bid],
     } = await this.book.next("the bid", ({ bids }) => bids.length > 0);
@@ -87,7 +89,7 @@ export class Streams {
   }
 
   async theTradesAreStreamed() {
-    await this.taker.do(Operation.manageBuyOffer({ selling: LUMENS, buying: this.euro, buyAmount: "3", price: "4" }));
+    await this.taker.do(this.buy("3", "4"));
     holds(await this.trades.next("the trade"), {
       base_account: this.maker.id,
       base_amount: "3.0000000",
@@ -97,7 +99,7 @@ export class Streams {
       asks: [ask],
     } = await this.book.next("what is left", ({ asks }) => asks[0]?.amount !== "10.0000000");
     holds(ask, { amount: "7.0000000" });
-    await this.taker.do(Operation.manageSellOffer({ selling: this.euro, buying: LUMENS, amount: "2", price: "3.5" }));
+    await this.taker.do(this.sell("2", "3.5"));
     holds(await this.trades.next("the other trade"), {
       base_account: this.taker.id,
       base_amount: "2.0000000",

@@ -110,8 +110,9 @@ class Pools:
         same(len(self.world.page(mine.for_trade_type("orderbook"))), 1, "the trader's trades with offers")
         effects = self.world.page(self.world.server.effects().for_transaction(self.sent["hash"]))
         traded = next(effect for effect in effects if effect["type"] == "liquidity_pool_trade")
-        holds(traded, account=self.trader.id, bought={"asset": self.names[1], "amount": "2.4318852"})
-        holds(traded, sold={"asset": "native", "amount": "10.0000000"})
+        # As the pool sees it.
+        holds(traded, account=self.trader.id, sold={"asset": self.names[1], "amount": "2.4318852"})
+        holds(traded, bought={"asset": "native", "amount": "10.0000000"})
 
     def the_pools_past_is_told(self):
         server = self.world.server

@@ -44,6 +44,9 @@ class Streams:
     def __init__(self, world: World):
         self.world = world
         self.issuer, [self.euro], [self.maker, self.taker] = market(world, 2, "EUR")
+        # Horizon does not know an asset's trades until there has been one.
+        self.maker.do(ManageSellOffer(self.euro, LUMENS, "1", "4"))
+        self.taker.do(ManageBuyOffer(LUMENS, self.euro, "1", "4"))
 
     def streams_open(self):
         server, maker = self.world.server, self.maker.id
