@@ -97,26 +97,26 @@ class Faults:
             refused(ConnectionError, self.world.hasty(request_timeout=1).ledgers().call)
         assert self.world.server.ledgers().call()["_embedded"]["records"]
 
-    def a_stream_that_breaks_off_is_taken_up_again(self):
+    def _misses_no_ledger(self, **rule):
         stream = Stream(self.world.server.ledgers().cursor("now"))
         first = stream.next("a ledger")["sequence"]
-        with self._ordered(face="horizon", path="/ledgers", fault="end", every=2):
+        with self._ordered(face="horizon", path="/ledgers", **rule):
             for sequence in range(first + 1, first + 8):
                 holds(stream.next("the next ledger"), sequence=sequence)
+        stream.close()
+
+    def a_stream_that_breaks_off_is_taken_up_again(self):
+        self._misses_no_ledger(fault="end", every=2)
 
     def a_stream_that_stalls_goes_on(self):
-        stream = Stream(self.world.server.ledgers().cursor("now"))
-        first = stream.next("a ledger")["sequence"]
-        with self._ordered(face="horizon", path="/ledgers", fault="stall", ms=3000, next=1):
-            for sequence in range(first + 1, first + 8):
-                holds(stream.next("the next ledger"), sequence=sequence)
+        self._misses_no_ledger(fault="stall", ms=3000, next=1)
 
     def a_stream_that_skips_shows_it_in_its_numbers(self):
         stream = Stream(self.world.server.ledgers().cursor("now"))
-        before = stream.next("a ledger")["sequence"]
+        before, skipped = stream.next("a ledger")["sequence"], 0
         with self._ordered(face="horizon", path="/ledgers", fault="skip", every=3):
-            skipped = 0
             while not skipped:
                 sequence = stream.next("the next ledger")["sequence"]
                 skipped, before = sequence - before - 1, sequence
+        stream.close()
         same(skipped, 1, "the ledgers that were left out")

@@ -14,15 +14,19 @@ LUMENS = Asset.native()
 
 
 class Stream:
-    """A stream, read in the background for as long as the process lives."""
+    """A stream, read in the background."""
 
     def __init__(self, builder):
         self.events = queue.Queue()
-        threading.Thread(target=self._read, args=(builder,), daemon=True).start()
+        self.closed = False
+        self.reader = threading.Thread(target=self._read, args=(builder,), daemon=True)
+        self.reader.start()
 
     def _read(self, builder) -> None:
         try:
             for event in builder.stream():
+                if self.closed:
+                    return
                 self.events.put(event)
         except Exception as error:
             self.events.put(error)
@@ -38,6 +42,11 @@ class Stream:
                 raise event
             if fits(event):
                 return event
+
+    def close(self) -> None:
+        """Ends it; which takes another event, since the SDK waits for one."""
+        self.closed = True
+        self.reader.join(PATIENCE_S)
 
 
 class Streams:
@@ -124,6 +133,11 @@ class Streams:
         first = stream.next("the first ledger")["sequence"]
         for sequence in range(first + 1, self.world.latest() + 2):
             holds(stream.next("the next ledger"), sequence=sequence)
+        stream.close()
 
     def a_stream_with_a_cursor_from_nowhere_is_refused(self):
         refused(StreamClientError, lambda: next(self.world.server.ledgers().cursor("nowhere").stream()))
+
+    def streams_end(self):
+        self.ledgers.close()
+        same(self.ledgers.reader.is_alive(), False, "whether the stream is still read")
