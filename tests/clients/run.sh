@@ -32,13 +32,26 @@ js_client() {
   "$node" tests/clients/js/run.mjs "$1"
 }
 
+# One client and its sandbox.
+drive() {
+  local listen
+  listen=127.0.0.1:$(free_port)
+  start_sandbox "$listen" "$out/$1-sandbox.txt" --close-every 600ms --traders none
+  "${1}_client" "http://$listen"
+}
+
 need curl=curl
 [ $# -gt 0 ] || set -- python js
+clients=()
 for client in "$@"; do
-  echo "--- $client"
-  listen=127.0.0.1:$(free_port)
-  (
-    start_sandbox "$listen" "$out/$client-sandbox.txt" --close-every 600ms --traders none
-    "${client}_client" "http://$listen"
-  )
+  (drive "$client") >"$out/$client.txt" 2>&1 &
+  clients+=("$!")
 done
+failed=0
+for client in "$@"; do
+  wait "${clients[0]}" || failed=1
+  clients=("${clients[@]:1}")
+  echo "--- $client"
+  cat "$out/$client.txt"
+done
+[ "$failed" -eq 0 ]

@@ -101,6 +101,10 @@ export class Accounts {
       ["account_credited", "account_debited"],
     );
     holds(await effects[0].operation(), { id: operation.id });
+    const root = await this.world.server.root();
+    holds(await root.transaction({ hash: paid.hash }), { paging_token: paid.paging_token });
+    holds(await root.account({ account_id: this.holder.id }), { id: this.holder.id });
+    assert.equal((await root.ledgers({ limit: 1, order: "desc" })).records.length, 1);
     const ledger = await paid.ledger();
     holds(ledger, {
       sequence: paid.ledger_attr,
