@@ -55,6 +55,17 @@ free_port() {
   fail "no free port in a hundred tries"
 }
 
+# answers PROCESS WHAT URL OUTPUT: waits until this process answers there; fails with its output if it does not.
+answers() {
+  for _ in {1..150}; do
+    if curl --silent --fail --max-time 2 --output /dev/null "$3"; then return; fi
+    kill -0 "$1" 2>/dev/null || break
+    sleep 0.2
+  done
+  cat "$4" "$4.err" >&2
+  fail "$2 did not become ready: $3"
+}
+
 # start_demo FOR LISTEN OUTPUT…: starts a demo in the background, as $demo, and waits until it is ready. It is ended with
 # the shell that started it.
 start_demo() {
@@ -62,11 +73,15 @@ start_demo() {
   "$engine" demo --for "$duration" --json --listen "$listen" >"$output" 2>"$output.err" &
   demo=$!
   trap 'kill "$demo" 2>/dev/null || true' EXIT
-  for _ in {1..150}; do
-    if curl --silent --fail --max-time 2 --output /dev/null "http://$listen/health/ready"; then return; fi
-    kill -0 "$demo" 2>/dev/null || break
-    sleep 0.2
-  done
-  cat "$output" "$output.err" >&2
-  fail "the demo did not become ready on $listen"
+  answers "$demo" "the demo" "http://$listen/health/ready" "$output"
+}
+
+# start_sandbox LISTEN OUTPUT OPTION…: the same for a sandbox, as $sandbox.
+start_sandbox() {
+  local listen=$1 output=$2
+  shift 2
+  "$engine" sandbox --listen "$listen" --json "$@" >"$output" 2>"$output.err" &
+  sandbox=$!
+  trap 'kill "$sandbox" 2>/dev/null || true' EXIT
+  answers "$sandbox" "the sandbox" "http://$listen/" "$output"
 }

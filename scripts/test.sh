@@ -23,6 +23,7 @@ stages=(
   "replay       5 recorded ledgers, counted as they are known to be"
   "latency      5 tick-to-wire is measured, and nothing allocates"
   "browser     10 the status page in headless Chromium"
+  "clients     10 Stellar's own SDKs, unmodified, trade in the sandbox"
   "instructions 15 instruction counts below their ceilings"
   "bench       15 benchmarks, and their ratios within their goals"
   "fuzz        15 each fuzz target for a few seconds"
@@ -100,6 +101,11 @@ stage_browser() {
   listen=127.0.0.1:$(free_port)
   start_demo 300s "$listen" target/browser/demo.txt
   node tests/browser/status_page.mjs "http://$listen/" target/browser
+}
+
+stage_clients() {
+  stage_build
+  tests/clients/run.sh
 }
 
 stage_instructions() {

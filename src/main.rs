@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
 use std::process::ExitCode;
-use stellar_connector::commands::{cancel_all, conformance, demo, latency, replay, run};
+use stellar_connector::commands::{cancel_all, conformance, demo, latency, replay, run, sandbox};
 use stellar_connector::pipeline::allocations::CountingAllocator;
 
 /// Counts what each thread allocates, so that `latency` can show that the hot ones do not.
@@ -22,6 +22,8 @@ struct Cli {
 enum Command {
     /// Make a market on a Stellar ledger in this process, among simulated traders; with a status page.
     Demo(demo::DemoArgs),
+    /// Run a Stellar ledger in this process, with Horizon, Stellar RPC, core and friendbot on one port, and traders on it.
+    Sandbox(sandbox::SandboxArgs),
     /// Run the engine on what a configuration file names, until SIGTERM or Ctrl-C; with a status page.
     Run(run::RunArgs),
     /// Print a configuration file with every key and what it means, or check one.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let done: Result<bool, Box<dyn std::error::Error>> = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args, &mut out).map(|()| true).map_err(Into::into),
+        Command::Sandbox(args) => sandbox::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Run(args) => run::run(&args).map(|()| true).map_err(Into::into),
         Command::Config(args) => run::config(&args, &mut out).map(|()| true),
         Command::Latency(args) => latency::run(&args, &mut out).map(|()| true).map_err(Into::into),

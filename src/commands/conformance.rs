@@ -10,6 +10,9 @@ use crate::stellar::{PUBLIC_PASSPHRASE, STANDALONE_PASSPHRASE, TESTNET_PASSPHRAS
 /// The passphrase of stellar-core's own tests.
 pub const CORE_TEST_PASSPHRASE: &str = "(V) (;,,;) (V)";
 
+/// The passphrase of the network on which the next protocol is tried out.
+const FUTURENET_PASSPHRASE: &str = "Test SDF Future Network ; October 2022";
+
 /// The first bytes of a zstd frame.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -85,7 +88,8 @@ pub fn conformance(args: &ConformanceArgs, out: &mut dyn Write) -> Result<bool, 
 pub fn replay_file(path: &Path, passphrase: Option<&str>) -> Result<Report, ConformanceError> {
     let failed = |source| ConformanceError::Replay { path: path.to_owned(), source };
     let in_manifest = passphrase_in_manifest(path);
-    let known = [STANDALONE_PASSPHRASE, CORE_TEST_PASSPHRASE, TESTNET_PASSPHRASE, PUBLIC_PASSPHRASE];
+    let known =
+        [STANDALONE_PASSPHRASE, CORE_TEST_PASSPHRASE, TESTNET_PASSPHRASE, PUBLIC_PASSPHRASE, FUTURENET_PASSPHRASE];
     let candidates: Vec<&str> = match passphrase {
         Some(passphrase) => vec![passphrase],
         None => in_manifest.as_deref().into_iter().chain(known).collect(),

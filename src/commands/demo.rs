@@ -36,6 +36,9 @@ pub struct DemoArgs {
     /// Where the status page, metrics and probes listen; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// Where the sandbox's Horizon, Stellar RPC, core and friendbot listen, all on one port; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub sandbox_listen: SocketAddr,
     /// Everything random in the sandbox follows from it: keys, prices, what the traders do.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
@@ -98,12 +101,15 @@ pub fn run(args: &DemoArgs, out: &mut impl Write) -> Result<(), DemoError> {
     let account = EngineAccount::with_trustlines(account, move |hash| demo_signer(seed).sign(&TxHash(*hash)));
     let mut world = SandboxConfig::new(WorldConfig::new(args.seed, account));
     world.close = CloseRule::Every(args.close_every);
+    (world.address, world.port) = (args.sandbox_listen.ip(), args.sandbox_listen.port());
     let sandbox = Sandbox::start(world)?;
     let occasion = Occasion { mode: "demo", seed, repeatable: true, fault: args.fault };
     let mut config = config(seed, args.close_every, &args.placement, args.listen, &sandbox);
     config.flight = args.flight.clone().map(|folder| Flight { folder, segment_bytes: 64 << 20 });
     let (mut desk, engine) = Desk::open(config, occasion)?;
     writeln!(out, "status page   http://{}/   (also /metrics, /latency, /health/ready)", desk.address())?;
+    let sandbox_address = sandbox.address();
+    writeln!(out, "sandbox       http://{sandbox_address}/   (Horizon; also /rpc, /friendbot, core's /tx and /info)")?;
     writeln!(out, "ledger        a sandbox in this process: closes every {:?}, seed {seed}", args.close_every)?;
     writeln!(out, "engine        {}; Ctrl-C cancels the quotes and ends", desk.plan)?;
     let ends = || is_up(&interrupted) || args.duration.is_some_and(|duration| started.elapsed() >= duration);

@@ -10,4 +10,5 @@ pub mod handover;
 pub mod latency;
 pub mod replay;
 pub mod run;
+pub mod sandbox;
 pub mod tally;

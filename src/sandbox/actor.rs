@@ -5,13 +5,17 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest as _, Sha256};
 use stellar_xdr::{
     AlphaNum4, AlphaNum12, AssetCode4, AssetCode12, ChangeTrustAsset, ChangeTrustOp, CreateAccountOp,
-    DecoratedSignature, FeeBumpTransactionInnerTx, ManageBuyOfferOp, ManageSellOfferOp, Memo, MuxedAccount, Operation,
-    OperationBody, PaymentOp, Preconditions, PublicKey, SequenceNumber, Signature, SignatureHint, Transaction,
-    TransactionEnvelope, TransactionExt, TransactionV1Envelope, TrustLineAsset, Uint256, VecM,
+    DecoratedSignature, FeeBumpTransactionInnerTx, LiquidityPoolConstantProductParameters, LiquidityPoolDepositOp,
+    LiquidityPoolParameters, ManageBuyOfferOp, ManageSellOfferOp, Memo, MuxedAccount, Operation, OperationBody,
+    PathPaymentStrictSendOp, PaymentOp, PoolId, Preconditions, PublicKey, SequenceNumber, Signature, SignatureHint,
+    Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, TrustLineAsset, Uint256, VecM,
 };
 
 /// The most operations of a transaction (`MAX_OPS_PER_TX`).
 pub(crate) const MAX_OPERATIONS: usize = 100;
+
+/// What every pool keeps of what it is paid, basis points.
+const POOL_FEE_BP: i32 = 30;
 
 /// An account whose key the world holds.
 pub(crate) struct Actor {
@@ -149,6 +153,55 @@ pub(crate) fn pay(destination: AccountId, asset: &Asset, amount: Stroops) -> Ope
         destination: MuxedAccount::Ed25519(Uint256(destination.0)),
         asset: asset_to_xdr(asset),
         amount: amount.0,
+    })
+}
+
+/// A trustline without a limit for the shares of the pool of two assets.
+pub(crate) fn trust_pool(x: &Asset, y: &Asset) -> OperationBody {
+    let line = ChangeTrustAsset::PoolShare(LiquidityPoolParameters::LiquidityPoolConstantProduct(pool(x, y)));
+    OperationBody::ChangeTrust(ChangeTrustOp { line, limit: i64::MAX })
+}
+
+/// Puts lumens and a credit into their pool, at a price (credit for one XLM) between the two.
+pub(crate) fn deposit(credit: &Asset, lumens: Stroops, credits: Stroops, prices: [Price; 2]) -> OperationBody {
+    // The pool's price is of its first asset for one of the second.
+    let [low, high] = prices.map(|price| price_to_xdr(price.inverse()));
+    OperationBody::LiquidityPoolDeposit(LiquidityPoolDepositOp {
+        liquidity_pool_id: pool_id(&Asset::Native, credit),
+        max_amount_a: lumens.0,
+        max_amount_b: credits.0,
+        min_price: high,
+        max_price: low,
+    })
+}
+
+/// The pool of two assets.
+pub(crate) fn pool_id(x: &Asset, y: &Asset) -> PoolId {
+    let (x, y) = (asset_to_xdr(x), asset_to_xdr(y));
+    super::ledger::pool_id(&x, &y)
+}
+
+fn pool(x: &Asset, y: &Asset) -> LiquidityPoolConstantProductParameters {
+    let (x, y) = (asset_to_xdr(x), asset_to_xdr(y));
+    let (asset_a, asset_b) = if x < y { (x, y) } else { (y, x) };
+    LiquidityPoolConstantProductParameters { asset_a, asset_b, fee: POOL_FEE_BP }
+}
+
+/// Sends so much of an asset to oneself, through another, if at least `back` of it comes back.
+pub(crate) fn round_trip(
+    account: AccountId,
+    asset: &Asset,
+    through: &Asset,
+    amount: Stroops,
+    back: Stroops,
+) -> OperationBody {
+    OperationBody::PathPaymentStrictSend(PathPaymentStrictSendOp {
+        send_asset: asset_to_xdr(asset),
+        send_amount: amount.0,
+        destination: MuxedAccount::Ed25519(Uint256(account.0)),
+        dest_asset: asset_to_xdr(asset),
+        dest_min: back.0,
+        path: vec![asset_to_xdr(through)].try_into().unwrap_or_default(),
     })
 }
 

@@ -124,6 +124,12 @@ impl Engine {
         self.id
     }
 
+    /// Takes it that whoever has a trustline in a kept ledger was paid.
+    pub(crate) fn resume(&mut self, ledger: &Ledger, exchange: &Exchange) {
+        let id = actor::account_to_xdr(self.id);
+        self.unpaid.retain(|&market| ledger.trustline(&id, &actor::line_to_xdr(exchange.credit(market))).is_none());
+    }
+
     /// Remembers a transaction of its own.
     pub(crate) fn submitted(&mut self, hash: [u8; 32], ledger: u32) {
         self.submitted.insert(hash, ledger);

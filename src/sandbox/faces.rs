@@ -99,7 +99,7 @@ impl Behind {
         let noting = Noting { host: Arc::clone(&self.host), accepted: AtomicBool::new(false) };
         let answer = match face {
             Face::Core => core_http::answer(&noting, &request.target).into(),
-            Face::Rpc => rpc::answer(&noting, &request.body).into(),
+            Face::Rpc => rpc::answer(&noting, &request.base_url, &request.body).into(),
             Face::Friendbot => friendbot::answer(self, request, now),
             Face::Horizon | Face::Meta => horizon::answer(self, &noting, request, now),
         };

@@ -40,7 +40,7 @@ pub enum MetaOutput {
     Pipe,
     /// A Unix socket in such a directory. Any number of readers up to eight, each at its own pace.
     UnixSocket,
-    /// A file, which must not exist yet.
+    /// A file, which must not exist yet unless the world is one that was kept: then it goes on.
     File(PathBuf),
 }
 
@@ -61,11 +61,12 @@ enum Readers {
 }
 
 impl MetaStream {
-    /// Opens the output. Keeps at most `max_history_bytes` of ledgers, but always the newest.
+    /// Opens the output. Keeps at most `max_history_bytes` of ledgers, but always the newest. A file is added to if
+    /// `append` says so.
     ///
     /// # Errors
     /// If the pipe, socket, file, directory or thread cannot be made.
-    pub(crate) fn start(output: &MetaOutput, max_history_bytes: usize) -> io::Result<Self> {
+    pub(crate) fn start(output: &MetaOutput, max_history_bytes: usize, append: bool) -> io::Result<Self> {
         let history = Arc::new(History::new(max_history_bytes));
         match output {
             MetaOutput::Pipe => {
@@ -87,7 +88,7 @@ impl MetaStream {
                 Ok(Self { history, path, readers: Readers::Many(server), _directory: Some(directory) })
             }
             MetaOutput::File(path) => {
-                let mut file = File::create_new(path)?;
+                let mut file = File::options().append(true).create_new(!append).open(path)?;
                 let writing = Arc::clone(&history);
                 let thread = spawn(move || writing.fill(&mut file))?;
                 Ok(Self {
@@ -376,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_late_reader_of_the_socket_gets_every_ledger_from_the_first() {
-        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20).unwrap();
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20, false).unwrap();
         stream.publish(b"one");
         let mut early = UnixStream::connect(stream.path()).unwrap();
         assert_eq!(read_record(&mut early).unwrap(), b"one");
@@ -395,7 +396,7 @@ mod tests {
 
     #[test]
     fn nobody_is_shown_a_history_with_a_hole() {
-        let stream = MetaStream::start(&MetaOutput::UnixSocket, 10).unwrap();
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 10, false).unwrap();
         let mut early = UnixStream::connect(stream.path()).unwrap();
         stream.publish(b"one");
         assert_eq!(read_record(&mut early).unwrap(), b"one");
@@ -410,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_private_and_takes_more_than_it_holds() {
-        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
+        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24, false).unwrap();
         let kind = std::fs::metadata(stream.path()).unwrap();
         assert!(kind.file_type().is_fifo());
         assert_eq!(kind.permissions().mode() & 0o777, 0o600);
@@ -437,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_cut_ends_for_its_readers_and_one_that_stalls_goes_on() {
-        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20).unwrap();
+        let stream = MetaStream::start(&MetaOutput::UnixSocket, 1 << 20, false).unwrap();
         stream.publish(b"first");
         let mut reader = UnixStream::connect(stream.path()).unwrap();
         assert_eq!(read_record(&mut reader).unwrap(), b"first");
@@ -454,7 +455,7 @@ mod tests {
 
     #[test]
     fn stopping_does_not_wait_for_a_reader_that_does_not_read() {
-        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24).unwrap();
+        let stream = MetaStream::start(&MetaOutput::Pipe, 1 << 24, false).unwrap();
         let _deaf = File::open(stream.path()).unwrap();
         stream.publish(&vec![1; 1 << 20]);
         let (done, stopped) = std::sync::mpsc::channel();
@@ -469,7 +470,7 @@ mod tests {
     fn a_file_is_complete_when_the_stream_stops_and_none_is_overwritten() {
         let directory = PrivateDirectory::new().unwrap();
         let output = MetaOutput::File(directory.path.join("ledgers.xdr"));
-        let stream = MetaStream::start(&output, 1 << 20).unwrap();
+        let stream = MetaStream::start(&output, 1 << 20, false).unwrap();
         (0..100_u8).for_each(|number| stream.publish(&[number; 10]));
         stream.stop();
         let mut file = File::open(stream.path()).unwrap();
@@ -477,6 +478,6 @@ mod tests {
             assert_eq!(read_record(&mut file).unwrap(), [number; 10]);
         }
         assert_eq!(read_record(&mut file), None);
-        assert_eq!(MetaStream::start(&output, 1).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(MetaStream::start(&output, 1, false).unwrap_err().kind(), ErrorKind::AlreadyExists);
     }
 }

@@ -9,6 +9,7 @@
 pub mod ledger;
 
 mod actor;
+mod begin;
 mod chain;
 mod clock;
 mod core_http;
@@ -30,6 +31,7 @@ mod rpc;
 mod running;
 mod serve;
 mod setup;
+mod state;
 mod traders;
 mod world;
 
@@ -39,5 +41,6 @@ pub use history::HistoryBounds;
 pub use meta_stream::MetaOutput;
 pub use reference::{ReferenceConfig, Tick};
 pub use running::{CloseRule, RateLimit, Refusals, Sandbox, SandboxConfig, SandboxError, Ticks};
-pub use traders::Activity;
+pub use state::{StateConfig, StateError};
+pub use traders::{Activity, Crowd};
 pub use world::{Submission, World, WorldConfig, WorldError};

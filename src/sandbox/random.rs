@@ -16,6 +16,16 @@ impl Random {
         Self(generator)
     }
 
+    /// How far it is, in 32-bit words.
+    pub(crate) fn position(&self) -> u128 {
+        self.0.get_word_pos()
+    }
+
+    /// Goes on from there.
+    pub(crate) fn go_on_from(&mut self, position: u128) {
+        self.0.set_word_pos(position);
+    }
+
     /// Uniform in 0..1, one excluded.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     pub(crate) fn unit(&mut self) -> f64 {
@@ -57,6 +67,15 @@ mod tests {
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(1, 1));
         assert_ne!(draw(1, 0), draw(2, 0));
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_where_it_was() {
+        let mut random = Random::new(1, 3);
+        assert!((0..7).map(|_| random.unit()).sum::<f64>() > 0.0);
+        let mut other = Random::new(1, 3);
+        other.go_on_from(random.position());
+        assert!((0..100).all(|_| random.below(1000) == other.below(1000)));
     }
 
     #[test]

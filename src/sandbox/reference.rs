@@ -5,6 +5,7 @@
 
 use super::kraken;
 use super::random::Random;
+use super::state::ReferenceNotes;
 use crate::events::UtcNanos;
 
 /// Decimals of a price.
@@ -29,6 +30,10 @@ pub struct ReferenceConfig {
     pub jumps_per_s: f64,
     /// Largest size of a jump, basis points; the smallest is a third of it.
     pub jump_bp: f64,
+    /// How far it goes in one direction in a second, basis points, until it turns; 0 for no trend.
+    pub trend_bp_per_s: f64,
+    /// Turns in a second, of a trend.
+    pub turns_per_s: f64,
 }
 
 impl Default for ReferenceConfig {
@@ -40,7 +45,36 @@ impl Default for ReferenceConfig {
             reversion_per_s: 0.002,
             jumps_per_s: 1.0 / 45.0,
             jump_bp: 30.0,
+            trend_bp_per_s: 0.0,
+            turns_per_s: 0.0,
         }
+    }
+}
+
+impl ReferenceConfig {
+    /// It ticks, and stays where it is.
+    #[must_use]
+    pub fn still() -> Self {
+        Self { volatility_bp: 0.0, jumps_per_s: 0.0, ..Self::default() }
+    }
+
+    /// It goes up or down by some thirty basis points a minute, for a minute or two, then turns.
+    #[must_use]
+    pub fn trend() -> Self {
+        Self {
+            volatility_bp: 1.0,
+            reversion_per_s: 0.0,
+            jumps_per_s: 0.0,
+            trend_bp_per_s: 0.5,
+            turns_per_s: 1.0 / 90.0,
+            ..Self::default()
+        }
+    }
+
+    /// It stands nearly still, and every quarter of a minute leaps, by up to eighty basis points.
+    #[must_use]
+    pub fn jump() -> Self {
+        Self { volatility_bp: 0.5, jumps_per_s: 1.0 / 15.0, jump_bp: 80.0, ..Self::default() }
     }
 }
 
@@ -129,6 +163,32 @@ impl Reference {
         symbol.mid = mid;
     }
 
+    /// What is to be remembered beside the seed; the day's trading is not.
+    pub(crate) fn notes(&self) -> ReferenceNotes {
+        let falling = self.symbols.iter().enumerate().filter(|(_, symbol)| symbol.falling);
+        ReferenceNotes {
+            random: self.random.position().to_string(),
+            other: self.other,
+            mids: self.symbols.iter().map(|symbol| symbol.mid.to_bits()).collect(),
+            falling: falling.map(|(index, _)| index).collect(),
+        }
+    }
+
+    /// Goes on from there; what makes no sense is left as it is.
+    pub(crate) fn resume(&mut self, notes: &ReferenceNotes) {
+        if let Ok(position) = notes.random.parse() {
+            self.random.go_on_from(position);
+        }
+        self.other = notes.other.min(self.symbols.len() - 1);
+        for (index, (symbol, mid)) in self.symbols.iter_mut().zip(&notes.mids).enumerate() {
+            let mid = f64::from_bits(*mid);
+            if mid.is_finite() && mid > 0.0 {
+                symbol.set_mid(mid);
+            }
+            symbol.falling = notes.falling.contains(&index);
+        }
+    }
+
     fn step(&mut self, index: usize, now: UtcNanos) -> Tick {
         let symbol = &mut self.symbols[index];
         symbol.advance(&self.config, &mut self.random, now);
@@ -144,6 +204,8 @@ pub(crate) struct Symbol {
     anchor: f64,
     mid: f64,
     moved_at: UtcNanos,
+    /// Where a trend leads.
+    falling: bool,
     bid: i64,
     ask: i64,
     bid_quantity: i64,
@@ -166,6 +228,7 @@ impl Symbol {
             anchor,
             mid: anchor,
             moved_at: UtcNanos(0),
+            falling: false,
             bid: 0,
             ask: 0,
             bid_quantity: 0,
@@ -195,9 +258,22 @@ impl Symbol {
         } else {
             0.0
         };
-        let deviation = (deviation + pull + noise + jump).clamp(-MAX_DEVIATION, MAX_DEVIATION);
+        let trend = if config.trend_bp_per_s == 0.0 { 0.0 } else { self.trend(config, random, elapsed_s, deviation) };
+        let deviation = (deviation + pull + noise + jump + trend).clamp(-MAX_DEVIATION, MAX_DEVIATION);
         self.mid = self.anchor * (1.0 + deviation);
         self.quote(200.0 + 20_000.0 * random.unit(), 200.0 + 20_000.0 * random.unit());
+    }
+
+    /// How far the trend has led, after it has turned if it was time; half the way to the bound it turns back.
+    fn trend(&mut self, config: &ReferenceConfig, random: &mut Random, elapsed_s: f64, deviation: f64) -> f64 {
+        if random.chance(config.turns_per_s * elapsed_s) {
+            self.falling = !self.falling;
+        }
+        if deviation.abs() > MAX_DEVIATION / 2.0 {
+            self.falling = deviation > 0.0;
+        }
+        let way = config.trend_bp_per_s / 1e4 * elapsed_s;
+        if self.falling { -way } else { way }
     }
 
     /// The middle of the best prices.
@@ -351,6 +427,37 @@ mod tests {
         let (low, high) = bids.iter().fold((f64::MAX, f64::MIN), |(low, high), bid| (low.min(*bid), high.max(*bid)));
         assert!(high / low > 1.002, "it stood still: {low}..{high}");
         assert!(low > 0.08 && high < 0.12, "it ran away: {low}..{high}");
+    }
+
+    /// The middle of the first symbol, once a minute.
+    fn minutes(config: ReferenceConfig, seed: u64, count: u64) -> Vec<f64> {
+        let mut reference = Reference::new(config, &names(1), Random::new(seed, 0));
+        let mut mids = Vec::new();
+        for quarter in 1..=count * 240 {
+            while reference.tick(UtcNanos(quarter * SECOND / 4)).is_some() {}
+            if quarter % 240 == 0 {
+                mids.push(reference.mid(0));
+            }
+        }
+        mids
+    }
+
+    #[test]
+    fn a_trend_goes_on_and_a_still_price_does_not_move() {
+        let mids = minutes(ReferenceConfig::trend(), 5, 600);
+        let moves: Vec<f64> = mids.windows(2).map(|pair| (pair[1] / pair[0] - 1.0) * 1e4).collect();
+        let same = moves.windows(2).filter(|pair| pair[0] * pair[1] > 0.0).count();
+        assert!(same > 330, "of 598 minutes only {same} went on as the one before");
+        assert!(moves.iter().any(|way| *way > 20.0) && moves.iter().any(|way| *way < -20.0));
+        assert!(mids.iter().all(|mid| (mid / 0.1 - 1.0).abs() < 0.15), "it ran away");
+        assert!(minutes(ReferenceConfig::still(), 5, 10).iter().all(|mid| (mid / 0.1 - 1.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_jumping_price_leaps() {
+        let mids = minutes(ReferenceConfig::jump(), 5, 200);
+        let largest = mids.windows(2).map(|pair| (pair[1] / pair[0] - 1.0).abs() * 1e4).fold(0.0, f64::max);
+        assert!(largest > 100.0, "{largest}");
     }
 
     #[test]

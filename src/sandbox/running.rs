@@ -1,5 +1,6 @@
 //! A world in real time, behind real sockets.
 
+use super::begin::{Beginning, begin};
 use super::chain::Chain;
 use super::clock::utc_now;
 use super::engine::EngineSnapshot;
@@ -11,11 +12,12 @@ use super::http::{Bounds, RateLimiter, Server, Waker};
 use super::meta_stream::{MetaOutput, MetaStream};
 use super::price_server::PriceServer;
 use super::reference::{Symbol, Tick};
-use super::world::{Submission, World, WorldConfig, WorldError};
-use crate::stellar::{AccountId, Market, MarketId, NetworkId};
+use super::state::{self, StateConfig, StateDir, StateError};
+use super::world::{Closed, Submission, World, WorldConfig, WorldError};
+use crate::stellar::{AccountId, Market, MarketId};
 use parking_lot::{Condvar, Mutex};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 /// The ledgers of the founding are dated so far back, one a second, that the first ledger of the running sandbox can
 /// carry the time of day.
 const FOUNDED_BEFORE_S: u64 = 3600;
+/// How soon a ledger that could not be kept is tried again.
+const KEEP_RETRY: Duration = Duration::from_millis(100);
 /// The shortest rest of the thread that makes ticks.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 
@@ -90,14 +94,21 @@ pub struct SandboxConfig {
     pub max_history_bytes: usize,
     /// How much of the past Horizon and Stellar RPC show.
     pub history: HistoryBounds,
-    /// Port of all faces (Horizon, Stellar RPC, core's commands, friendbot) on 127.0.0.1; 0 for any.
+    /// Where all faces (Horizon, Stellar RPC, core's commands, friendbot) listen. Beyond the loopback, whoever reaches it
+    /// is a client: nothing asks who they are.
+    pub address: IpAddr,
+    /// Port of all faces; 0 for any.
     pub port: u16,
     /// How often an address may ask Horizon.
     pub rate_limit: RateLimit,
     /// What goes wrong from the start. `/sandbox/faults` changes it.
     pub faults: FaultRules,
-    /// Port of the reference price on 127.0.0.1; 0 for any.
+    /// Where the reference price listens.
+    pub price_address: IpAddr,
+    /// Port of the reference price; 0 for any.
     pub price_port: u16,
+    /// Where the world is kept, for the next process to go on with; without it, it ends with this one.
+    pub state: Option<StateConfig>,
 }
 
 impl SandboxConfig {
@@ -111,10 +122,13 @@ impl SandboxConfig {
             meta: MetaOutput::UnixSocket,
             max_history_bytes: 256 << 20,
             history: HistoryBounds::default(),
+            address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             rate_limit: RateLimit::NONE,
             faults: FaultRules::default(),
+            price_address: Ipv4Addr::LOCALHOST.into(),
             price_port: 0,
+            state: None,
         }
     }
 }
@@ -123,12 +137,12 @@ impl SandboxConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// A port is taken, most likely.
-    #[error("cannot listen on 127.0.0.1:{port} for {what}: {source}; choose another port, or 0 for any")]
+    #[error("cannot listen on {address} for {what}: {source}; choose another port, or 0 for any")]
     Listen {
         /// What for.
         what: &'static str,
-        /// Which port.
-        port: u16,
+        /// Where.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },
@@ -154,6 +168,9 @@ pub enum SandboxError {
     /// The world cannot be.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The kept world cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The world makes the prices.
     #[error("reference prices are made by the world: start the sandbox with Ticks::Pushed to push them")]
     TicksAreAutomatic,
@@ -177,6 +194,7 @@ pub struct Sandbox {
     prices: Arc<PriceServer>,
     meta: Arc<MetaStream>,
     threads: Vec<JoinHandle<()>>,
+    resumed: bool,
 }
 
 #[derive(Debug)]
@@ -238,18 +256,11 @@ impl Sandbox {
         if config.close.interval().is_zero() {
             return Err(SandboxError::ZeroInterval);
         }
-        let faces_listener = listen("the faces", config.port)?;
-        let price_listener = listen("the reference price", config.price_port)?;
-        let meta = MetaStream::start(&config.meta, config.max_history_bytes)
-            .map_err(|source| SandboxError::Meta { output: config.meta.clone(), source })?;
+        let faces_listener = listen("the faces", SocketAddr::new(config.address, config.port))?;
+        let price_listener = listen("the reference price", SocketAddr::new(config.price_address, config.price_port))?;
         config.world.founded_at_s = utc_now().seconds().saturating_sub(FOUNDED_BEFORE_S);
         let network = config.world.network_passphrase.clone();
-        let mut world = World::new(&config.world)?;
-        let mut history = History::new(NetworkId::from_passphrase(&network), config.history);
-        for ledger in world.take_founding() {
-            meta.publish(&ledger);
-            history.record_xdr(ledger);
-        }
+        let Beginning { world, history, meta, state, resumed } = begin(&config)?;
         let inside = Inside { world, history };
         let faults = Arc::new(Faults::new(std::mem::take(&mut config.faults)));
         let shared = Arc::new(Shared::new(inside, network, &config, faults));
@@ -258,11 +269,11 @@ impl Sandbox {
         let faces = Server::start(faces_listener, bounds(), |_| shared.faces(config.rate_limit));
         let faces = faces.map_err(thread("the faces"))?;
         let (prices, meta) = (Arc::new(prices), Arc::new(meta));
-        let mut sandbox = Self { shared, faces, prices, meta, threads: Vec::new() };
+        let mut sandbox = Self { shared, faces, prices, meta, threads: Vec::new(), resumed };
         sandbox.spawn("sandbox-close", {
             let (shared, meta) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.meta));
             let (faces, interval) = (sandbox.faces.waker(), config.close.interval());
-            move || shared.close_ledgers(&meta, &faces, interval)
+            move || shared.close_ledgers(&meta, &faces, interval, state)
         })?;
         if config.ticks == Ticks::Automatic {
             let (shared, prices) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.prices));
@@ -305,6 +316,12 @@ impl Sandbox {
     #[must_use]
     pub fn meta_path(&self) -> &Path {
         self.meta.path()
+    }
+
+    /// Whether the world is one that an earlier process kept.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The network's passphrase.
@@ -452,20 +469,10 @@ impl Shared {
     }
 
     /// Closes ledgers until the sandbox stops. Keeps to its schedule; a ledger that is late is not made up for.
-    fn close_ledgers(&self, meta: &MetaStream, faces: &Waker, interval: Duration) {
+    fn close_ledgers(&self, meta: &MetaStream, faces: &Waker, interval: Duration, mut state: Option<StateDir>) {
         let mut next = Instant::now() + interval;
         while self.wait_for_close(next) {
-            let closed = {
-                let mut inside = self.inside.lock();
-                let Inside { world, history } = &mut *inside;
-                for (ticker, market) in self.pushed.lock().iter().zip(0_u16..) {
-                    world.set_reference(MarketId(market), ticker.mid());
-                }
-                self.friendbot.give(world);
-                let closed = world.close(utc_now().seconds());
-                closed.inspect(|closed| history.record(&closed.meta, closed.bytes.clone()))
-            };
-            match closed {
+            match self.close_ledger(&mut state) {
                 Ok(closed) => {
                     self.publish(meta, &closed.bytes);
                     faces.wake();
@@ -475,12 +482,57 @@ impl Shared {
                     return;
                 }
             }
+            self.take_snapshot(&mut state, |state, ledger| state.wants_snapshot(ledger));
             let now = Instant::now();
             if self.on_submission || next + interval <= now {
                 next = now + interval;
             } else if next <= now {
                 next += interval;
             }
+        }
+        self.take_snapshot(&mut state, |_, _| true);
+    }
+
+    /// Closes a ledger and keeps it. Nobody sees it before it is kept: the lock is held until then.
+    fn close_ledger(&self, state: &mut Option<StateDir>) -> Result<Closed, SandboxError> {
+        let mut inside = self.inside.lock();
+        let Inside { world, history } = &mut *inside;
+        for (ticker, market) in self.pushed.lock().iter().zip(0_u16..) {
+            world.set_reference(MarketId(market), ticker.mid());
+        }
+        self.friendbot.give(world);
+        let closed = world.close(utc_now().seconds())?;
+        if let Some(state) = state {
+            let (ledger, notes) = (world.ledger().header().ledger_seq, world.notes());
+            let mut told = false;
+            while let Err(error) = state.keep(ledger, &closed.bytes, &notes) {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(%error, ledger, "nothing goes on until the ledger is kept");
+                }
+                if !self.rest(KEEP_RETRY) {
+                    return Err(error.into());
+                }
+            }
+        }
+        history.record(&closed.meta, closed.bytes.clone());
+        Ok(closed)
+    }
+
+    /// Takes a snapshot of the last closed ledger, if one is wanted. Only reading it holds anyone up.
+    fn take_snapshot(&self, state: &mut Option<StateDir>, wanted: impl Fn(&StateDir, u32) -> bool) {
+        let Some(state) = state else { return };
+        let (ledger, content) = {
+            let inside = self.inside.lock();
+            let world = &inside.world;
+            let ledger = world.ledger().header().ledger_seq;
+            if !wanted(state, ledger) {
+                return;
+            }
+            (ledger, state::content(world.ledger(), &world.notes()))
+        };
+        if let Err(error) = state.write_snapshot(ledger, &content) {
+            // The log has all that the snapshot would; the next one is tried soon.
+            tracing::warn!(%error, ledger, "no snapshot");
         }
     }
 
@@ -588,6 +640,6 @@ fn bounds() -> Bounds {
     Bounds { connections: bounds.connections.min(left.max(64)), ..bounds }
 }
 
-fn listen(what: &'static str, port: u16) -> Result<TcpListener, SandboxError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| SandboxError::Listen { what, port, source })
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, SandboxError> {
+    TcpListener::bind(address).map_err(|source| SandboxError::Listen { what, address, source })
 }

@@ -18,7 +18,7 @@ const ASSETS_AN_ISSUER: usize = 20;
 const ISSUER_LUMENS: Stroops = units(10_000);
 /// What a trader gets: so much that it never runs out while someone watches.
 const TRADER_LUMENS: Stroops = units(20_000_000);
-const TRADER_CREDIT: Stroops = units(10_000_000);
+pub(crate) const TRADER_CREDIT: Stroops = units(10_000_000);
 
 const fn units(units: i64) -> Stroops {
     match Stroops::from_units(units) {

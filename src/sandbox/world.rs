@@ -2,10 +2,11 @@
 
 use super::actor::{self, Actor};
 use super::engine::{Engine, EngineAccount, EngineSnapshot};
-use super::ledger::{CURRENT_PROTOCOL, GenesisConfig, Ledger, SubmitOutcome};
+use super::ledger::{CURRENT_PROTOCOL, GenesisConfig, Ledger, RestoreError, SubmitOutcome};
 use super::random::Random;
 use super::reference::{Reference, ReferenceConfig, Tick};
 use super::setup::{Exchange, Founding, MAX_MARKETS};
+use super::state::{Identity, Kept, Notes};
 use super::traders::{self, Activity, Trader, View};
 use crate::events::UtcNanos;
 use crate::stellar::{AccountId, Market, MarketId, NetworkId, STANDALONE_PASSPHRASE, Stroops};
@@ -24,6 +25,9 @@ const DEFAULT_ENGINE_MARKETS: usize = 300;
 const BASE_RESERVE: u32 = 5_000_000;
 /// Mainnet's limit.
 const OPERATIONS_A_LEDGER: u32 = 1000;
+
+/// The version of a kept world: raised when traders, keys or files mean something else.
+const STATE_FORMAT: u32 = 1;
 
 /// The random streams, so that what one part draws changes nothing for another.
 const TRADERS_STREAM: u64 = 1;
@@ -75,6 +79,19 @@ impl WorldConfig {
     pub(crate) fn engine_markets(&self) -> usize {
         self.engine_markets.min(self.markets)
     }
+
+    /// What a world that is kept must have been made with. How reference prices move may change from run to run.
+    pub(crate) fn identity(&self) -> Identity {
+        let of = |name: &str, value: String| (name.to_owned(), value);
+        Identity::from([
+            of("format", STATE_FORMAT.to_string()),
+            of("seed", self.seed.to_string()),
+            of("passphrase", self.network_passphrase.clone()),
+            of("number of markets", self.markets.to_string()),
+            of("traders", format!("{:?}", self.activity)),
+            of("user account", self.engine.id().to_string()),
+        ])
+    }
 }
 
 /// Why a world cannot be, or not go on.
@@ -97,6 +114,9 @@ pub enum WorldError {
         /// What the ledger said.
         result: String,
     },
+    /// A kept ledger has an entry that no ledger can have.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The metadata could not be written.
     #[error("ledger {ledger}'s metadata cannot be written as XDR: {source}")]
     Meta {
@@ -132,7 +152,7 @@ pub struct World {
     traders: Vec<Box<dyn Trader>>,
     /// Whether they act after the founding.
     lively: bool,
-    reference: Reference,
+    pub(super) reference: Reference,
     random: Random,
     engine: Engine,
     founding: Vec<Vec<u8>>,
@@ -144,31 +164,75 @@ impl World {
     /// # Errors
     /// If the number of markets is out of range, or a transaction of the founding fails.
     pub fn new(config: &WorldConfig) -> Result<Self, WorldError> {
-        if !(1..=MAX_MARKETS).contains(&config.markets) {
-            return Err(WorldError::Markets(config.markets));
-        }
-        let network = NetworkId::from_passphrase(&config.network_passphrase);
-        let exchange = Exchange::new(config.seed, config.markets);
-        let traders = traders::recruit(config.seed, config.markets, config.activity);
-        let reference = Reference::new(config.reference, &exchange.symbols, Random::new(config.seed, REFERENCE_STREAM));
-        let mut ledger = Ledger::genesis(genesis(config));
-        let root = Actor::new(ledger.root_key());
+        let mut world = Self::unfounded(config, Ledger::genesis)?;
+        let root = Actor::new(world.ledger.root_key());
         let mut founding = Founding {
-            ledger: &mut ledger,
-            network,
+            ledger: &mut world.ledger,
+            network: world.network,
             root: &root,
-            exchange: &exchange,
-            traders: &traders,
-            reference: &reference,
+            exchange: &world.exchange,
+            traders: &world.traders,
+            reference: &world.reference,
             close_time_s: config.founded_at_s,
             metas: Vec::new(),
         };
         founding.run(config)?;
-        let metas = founding.metas;
-        let engine = Engine::new(config);
-        let random = Random::new(config.seed, TRADERS_STREAM);
-        let lively = config.activity == Activity::Lively;
-        Ok(Self { ledger, network, exchange, traders, lively, reference, random, engine, founding: metas })
+        world.founding = founding.metas;
+        Ok(world)
+    }
+
+    /// A world that was founded by an earlier process, as it was kept: it goes on as if it had never stopped, but for the
+    /// transactions that waited, and the counts of the engine's.
+    pub(crate) fn resume(config: &WorldConfig, kept: Kept) -> Result<Self, WorldError> {
+        let mut failed = None;
+        let mut world = Self::unfounded(config, |genesis| {
+            Ledger::restore(genesis.clone(), kept.header, kept.entries).unwrap_or_else(|error| {
+                failed = Some(error);
+                Ledger::genesis(genesis)
+            })
+        })?;
+        if let Some(error) = failed {
+            return Err(WorldError::Restore(error));
+        }
+        if let Some(notes) = kept.notes {
+            world.reference.resume(&notes.reference);
+            if let Ok(position) = notes.traders.parse() {
+                world.random.go_on_from(position);
+            }
+        }
+        let view = View { ledger: &world.ledger, markets: &world.exchange.markets, reference: &world.reference };
+        world.traders.iter_mut().for_each(|trader| trader.resume(&view));
+        world.engine.resume(&world.ledger, &world.exchange);
+        Ok(world)
+    }
+
+    /// Everything but the founding.
+    fn unfounded(config: &WorldConfig, ledger: impl FnOnce(GenesisConfig) -> Ledger) -> Result<Self, WorldError> {
+        if !(1..=MAX_MARKETS).contains(&config.markets) {
+            return Err(WorldError::Markets(config.markets));
+        }
+        let exchange = Exchange::new(config.seed, config.markets);
+        let reference = Reference::new(config.reference, &exchange.symbols, Random::new(config.seed, REFERENCE_STREAM));
+        Ok(Self {
+            ledger: ledger(genesis(config)),
+            network: NetworkId::from_passphrase(&config.network_passphrase),
+            traders: traders::recruit(config.seed, config.markets, config.activity),
+            lively: config.activity.is_lively(),
+            random: Random::new(config.seed, TRADERS_STREAM),
+            engine: Engine::new(config),
+            founding: Vec::new(),
+            exchange,
+            reference,
+        })
+    }
+
+    /// What is to be remembered of the world beside its ledger.
+    pub(crate) fn notes(&self) -> Notes {
+        Notes {
+            ledger: self.ledger.header().ledger_seq,
+            traders: self.random.position().to_string(),
+            reference: self.reference.notes(),
+        }
     }
 
     /// The metadata of the ledgers of the founding, from ledger 2 on, in XDR. Given once.

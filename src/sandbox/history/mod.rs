@@ -118,11 +118,18 @@ impl History {
         self.trades.forget_until(oldest.seq());
         self.involved.forget(&oldest);
         for tx in &oldest.transactions {
-            self.by_hash.remove(&tx.hash);
-            if let Some(inner) = &tx.inner_hash {
-                self.by_hash.remove(inner);
+            for hash in [Some(&tx.hash), tx.inner_hash.as_ref()].into_iter().flatten() {
+                // The same transaction may be inside of a younger fee bump.
+                if self.by_hash.get(hash) == Some(&tx.id) {
+                    self.by_hash.remove(hash);
+                }
             }
         }
+    }
+
+    /// How much it keeps.
+    pub(crate) fn bounds(&self) -> HistoryBounds {
+        self.bounds
     }
 
     /// Every ledger that is kept, oldest first.

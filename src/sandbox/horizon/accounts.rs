@@ -2,8 +2,8 @@
 //!
 //! Source: `actions/account.go`, `resourceadapter/account_entry.go`, `resourceadapter/balance.go`.
 
-use super::parameters::{self, link, paged, template};
-use super::{Chain, Page, Problem, Target, words};
+use super::past::{link, paged_link};
+use super::{Chain, Page, Problem, Target, parameters, words};
 use crate::sandbox::ledger::{Ledger, entries};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -178,13 +178,13 @@ pub(super) fn put_sponsor(object: &mut Map<String, Value>, sponsor: Option<&Acco
 }
 
 fn links(base_url: &str, address: &str) -> Value {
-    let own = format!("{base_url}/accounts/{address}");
+    let own = format!("/accounts/{address}");
     let mut links = Map::new();
     for collection in ["transactions", "operations", "payments", "effects", "offers", "trades"] {
-        links.insert(collection.into(), paged(&format!("{own}/{collection}")));
+        links.insert(collection.into(), paged_link(base_url, &format!("{own}/{collection}")));
     }
-    links.insert("data".into(), template(format!("{own}/data/{{key}}")));
-    links.insert("self".into(), link(own));
+    links.insert("data".into(), link(base_url, &format!("{own}/data/{{key}}")));
+    links.insert("self".into(), link(base_url, &own));
     Value::Object(links)
 }
 
@@ -225,7 +225,7 @@ fn data_entries(ledger: &Ledger, id: &AccountId) -> Value {
 
 /// Pool shares by pool, then credits by code and issuer, then lumens.
 fn balances(ledger: &Ledger, account: &AccountEntry) -> Vec<Value> {
-    let mut lines: Vec<_> = ledger.lines_of(&account.account_id).filter_map(line_balance).collect();
+    let mut lines: Vec<_> = ledger.lines_of(&account.account_id).filter_map(|line| line_balance(&line)).collect();
     lines.sort_by(|(one, _), (other, _)| one.cmp(other));
     let liabilities = entries::account_liabilities(account);
     let native = json!({
@@ -240,7 +240,7 @@ fn balances(ledger: &Ledger, account: &AccountEntry) -> Vec<Value> {
 /// What Horizon sorts balances by: code, issuer, pool.
 type BalanceKey = [String; 3];
 
-fn line_balance(entry: LedgerEntry) -> Option<(BalanceKey, Value)> {
+fn line_balance(entry: &LedgerEntry) -> Option<(BalanceKey, Value)> {
     let LedgerEntryData::Trustline(line) = &entry.data else { return None };
     let mut object = Map::new();
     object.insert("balance".into(), json!(words::amount(line.balance)));
@@ -262,7 +262,7 @@ fn line_balance(entry: LedgerEntry) -> Option<(BalanceKey, Value)> {
     object.insert("buying_liabilities".into(), json!(words::amount(liabilities.buying)));
     object.insert("selling_liabilities".into(), json!(words::amount(liabilities.selling)));
     words::put_asset(&mut object, "", &asset);
-    put_sponsor(&mut object, entries::sponsor(&entry));
+    put_sponsor(&mut object, entries::sponsor(entry));
     let (_, code, issuer) = words::asset_parts(&asset);
     Some(([code, issuer, String::new()], Value::Object(object)))
 }
@@ -329,3 +329,6 @@ fn key_type(key: &SignerKey) -> &'static str {
         SignerKey::Ed25519SignedPayload(_) => "ed25519_signed_payload",
     }
 }
+
+#[cfg(test)]
+mod tests;

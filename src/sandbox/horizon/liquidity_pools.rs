@@ -3,8 +3,8 @@
 //! Source: `actions/liquidity_pool.go`, `resourceadapter/liquidity_pool.go`, `db2/history/liquidity_pools.go`.
 
 use super::accounts::last_modified_time;
-use super::parameters::{self, link, paged};
-use super::{Chain, Page, Problem, Target, words};
+use super::past::{link, paged_link};
+use super::{Chain, Page, Problem, Target, parameters, words};
 use crate::sandbox::http::Query;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -88,13 +88,13 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry, pool: &Liqui
     let LiquidityPoolEntryBody::LiquidityPoolConstantProduct(body) = &pool.body;
     let LiquidityPoolEntryConstantProduct { params, reserve_a, reserve_b, .. } = body;
     let id = hex::encode(pool.liquidity_pool_id.0.0);
-    let own = format!("{base_url}/liquidity_pools/{id}");
+    let own = format!("/liquidity_pools/{id}");
     let reserve = |asset: &Asset, amount| json!({ "asset": words::asset_word(asset), "amount": words::amount(amount) });
     json!({
         "_links": {
-            "self": link(own.clone()),
-            "transactions": paged(&format!("{own}/transactions")),
-            "operations": paged(&format!("{own}/operations")),
+            "self": link(base_url, &own),
+            "transactions": paged_link(base_url, &format!("{own}/transactions")),
+            "operations": paged_link(base_url, &format!("{own}/operations")),
         },
         "id": id,
         "paging_token": id,
@@ -107,3 +107,6 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry, pool: &Liqui
         "last_modified_time": last_modified_time(chain, entry.last_modified_ledger_seq),
     })
 }
+
+#[cfg(test)]
+mod tests;

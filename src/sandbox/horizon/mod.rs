@@ -7,6 +7,8 @@
 //! Source: Horizon 28 (`services/horizon/internal/actions`, `protocols/horizon`), and what the SDKs read of it.
 
 mod accounts;
+#[cfg(test)]
+mod bad_input;
 mod codes;
 mod effects;
 mod face;
@@ -22,6 +24,8 @@ mod past;
 mod paths;
 mod problem;
 mod root;
+#[cfg(test)]
+mod scene;
 mod stream;
 mod submit;
 mod trade_aggregations;
@@ -111,10 +115,10 @@ const ROUTES: &[(&str, Resource)] = &[
     ("/operations/*", Object(operations::one)),
     ("/operations/*/effects", Records(effects::of_operation)),
     ("/order_book", Object(order_book::order_book)),
-    ("/paths/strict-receive", Records(paths::strict_receive)),
-    ("/paths/strict-send", Records(paths::strict_send)),
+    ("/paths/strict-receive", Object(paths::strict_receive)),
+    ("/paths/strict-send", Object(paths::strict_send)),
     ("/payments", Records(operations::payments)),
-    ("/trade_aggregations", Records(trade_aggregations::trade_aggregations)),
+    ("/trade_aggregations", Object(trade_aggregations::trade_aggregations)),
     ("/trades", Records(trades::all)),
     ("/transactions", Records(transactions::all)),
     ("/transactions/*", Object(transactions::one)),

@@ -3,8 +3,8 @@
 //! Source: `actions/offer.go`, `resourceadapter/offer.go`, `db2/history/offers.go`.
 
 use super::accounts::{last_modified_time, put_sponsor};
-use super::parameters::{self, link};
-use super::{Chain, Order, Page, Problem, Target, words};
+use super::past::link;
+use super::{Chain, Order, Page, Problem, Target, parameters, words};
 use crate::sandbox::ledger::{Ledger, entries};
 use serde_json::{Map, Value, json};
 use stellar_xdr::{AccountId, Asset, LedgerEntry, LedgerEntryData, OfferEntry};
@@ -89,8 +89,8 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry) -> Value {
     put(
         "_links",
         json!({
-            "self": link(format!("{base_url}/offers/{id}")),
-            "offer_maker": link(format!("{base_url}/accounts/{seller}")),
+            "self": link(base_url, &format!("/offers/{id}")),
+            "offer_maker": link(base_url, &format!("/accounts/{seller}")),
         }),
     );
     put("paging_token", json!(id));
@@ -106,3 +106,6 @@ fn resource(chain: &Chain<'_>, base_url: &str, entry: &LedgerEntry) -> Value {
     put_sponsor(&mut object, entries::sponsor(entry));
     Value::Object(object)
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,3 +108,6 @@ fn invalid() -> Problem {
         extras: Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

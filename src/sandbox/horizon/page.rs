@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use crate::sandbox::http::Query;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Records of a page unless asked otherwise, and at most.
 const DEFAULT_LIMIT: usize = 10;
@@ -29,20 +29,20 @@ impl Page {
         let order = match query.get("order") {
             None | Some("" | "asc") => Order::Asc,
             Some("desc") => Order::Desc,
-            Some(_) => return Err(Problem::bad_request("order", "Accepted orders: asc and desc.")),
+            Some(_) => return Err(Problem::bad_request("order", "order: invalid value")),
         };
         let limit = match query.get("limit") {
             None | Some("") => DEFAULT_LIMIT,
             Some(text) => match text.parse::<usize>() {
                 Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,
-                Ok(0) => return Err(Problem::bad_request("limit", "invalid limit: value must be greater than 0")),
+                Ok(0) => return Err(Problem::bad_request("limit", "invalid limit: non-positive value provided")),
                 Ok(_) => {
                     return Err(Problem::bad_request(
                         "limit",
                         format!("invalid limit: value provided that is over limit max of {MAX_LIMIT}"),
                     ));
                 }
-                Err(_) => return Err(Problem::bad_request("limit", format!("unparseable value: {text}"))),
+                Err(_) => return Err(Problem::bad_request("limit", "unparseable value")),
             },
         };
         let cursor = query.get("cursor").filter(|cursor| !cursor.is_empty()).map(str::to_owned);
@@ -114,10 +114,10 @@ impl Page {
             json!({"href": format!("{url}?{}", parameters.join("&"))})
         };
         let own = link(self.cursor.as_deref().unwrap_or(""), order);
-        json!({
-            "_links": {"self": own, "next": link(&last, order), "prev": link(&first, opposite)},
-            "_embedded": {"records": records},
-        })
+        let links = json!({"self": own, "next": link(&last, order), "prev": link(&first, opposite)});
+        // Records are moved: `json!` would clone each.
+        let embedded = Map::from_iter([("records".to_owned(), Value::Array(records))]);
+        Value::Object(Map::from_iter([("_links".to_owned(), links), ("_embedded".to_owned(), Value::Object(embedded))]))
     }
 }
 

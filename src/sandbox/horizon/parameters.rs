@@ -5,7 +5,6 @@
 use super::problem::Problem;
 use super::words;
 use crate::sandbox::http::Query;
-use serde_json::Value;
 use stellar_xdr::{AccountId, AlphaNum4, AlphaNum12, Asset, AssetCode4, AssetCode12, Hash, PoolId};
 
 const NO_ACCOUNT: &str = "Account ID must start with `G` and contain 56 alphanum characters";
@@ -172,24 +171,10 @@ fn check_parts(parts: &Parts<'_>, side: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A link.
-pub(super) fn link(href: String) -> Value {
-    serde_json::json!({ "href": href })
-}
-
-/// A link with variables in braces.
-pub(super) fn template(href: String) -> Value {
-    serde_json::json!({ "href": href, "templated": true })
-}
-
-/// A link to a collection.
-pub(super) fn paged(href: &str) -> Value {
-    template(format!("{href}{{?cursor,limit,order}}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     const ISSUER: &str = "GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
 

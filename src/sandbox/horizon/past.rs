@@ -54,14 +54,18 @@ pub(super) fn account_scope(chain: &Chain<'_>, target: &Target) -> Result<Scope,
 
 /// The pool of the path: one that the ledger has, or the past.
 pub(super) fn pool_scope(chain: &Chain<'_>, target: &Target) -> Result<Scope, Problem> {
-    let text = target.variable(0);
-    let Some(pool) = parse_hash(text).map(PoolId) else {
-        return Err(Problem::bad_request("liquidity_pool_id", format!("{text} does not validate as sha256")));
-    };
+    let pool = pool_id(target)?;
     if !chain.history.knows_pool(&pool) && chain.ledger.pool(&pool).is_none() {
         return Err(Problem::not_found());
     }
     Ok(Scope::Pool(pool))
+}
+
+/// The pool of the path, known or not.
+pub(super) fn pool_id(target: &Target) -> Result<PoolId, Problem> {
+    let text = target.variable(0);
+    let refused = || Problem::bad_request("liquidity_pool_id", format!("{text} does not validate as sha256"));
+    parse_hash(text).map(PoolId).ok_or_else(refused)
 }
 
 /// The ledger of the path, if it is kept.
@@ -95,12 +99,10 @@ pub(super) fn transaction_scope(chain: &Chain<'_>, target: &Target) -> Result<Sc
     transaction(chain, target).map(|(_, tx)| Scope::Transaction(tx.id))
 }
 
-/// The place of the operation whose id is in the path, not before history.
-pub(super) fn operation_place(chain: &Chain<'_>, target: &Target) -> Result<Toid, Problem> {
-    let Some(id) = target.variable(0).parse::<i64>().ok().filter(|id| *id >= 0).map(Toid) else {
-        return Err(Problem::bad_request("id", "Operation ID must be an integer higher than 0"));
-    };
-    if id.ledger() < elder(chain) { Err(Problem::before_history()) } else { Ok(id) }
+/// The place of the operation whose id is in the path, known or not. `field` is what Horizon calls it there.
+pub(super) fn operation_place(target: &Target, field: &str) -> Result<Toid, Problem> {
+    let id = target.variable(0).parse::<i64>().ok().filter(|id| *id >= 0);
+    id.map(Toid).ok_or_else(|| Problem::bad_request(field, "Operation ID must be an integer higher than 0"))
 }
 
 fn parse_hash(text: &str) -> Option<Hash> {

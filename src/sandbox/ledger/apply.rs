@@ -59,8 +59,7 @@ pub(crate) fn charge(store: &mut Store, frame: &Frame, base_fee: Option<i64>) ->
         account.balance -= fee;
     }
     store.header.fee_pool += fee;
-    let changes = store.changes();
-    store.commit();
+    let changes = store.commit_with_changes();
     let inner_fee = if frame.fee_bump().is_some() && store.protocol() < 25 {
         fee_of(frame.inner_fee_bid(), frame.num_inner_operations(), base_fee)
     } else {
@@ -75,8 +74,7 @@ pub(crate) fn apply(store: &mut Store, environment: &Environment, frame: &Frame,
     if frame.fee_bump().is_some() {
         store.begin();
         remove_pre_auth_of_fee_source(store, frame);
-        before = store.changes().0.into_vec();
-        store.commit();
+        before = store.commit_with_changes().0.into_vec();
     }
     let mut results: Vec<OperationResult> =
         frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
@@ -116,8 +114,7 @@ fn prepare(
         }
     }
     remove_pre_auth_of_sources(store, frame);
-    before.extend(store.changes().0.into_vec());
-    store.commit();
+    before.extend(store.commit_with_changes().0.into_vec());
     refusal
 }
 
@@ -179,8 +176,7 @@ fn apply_operation(
     let applied = operations::apply(&mut context, operation);
     match &applied {
         Ok(result) if operations::is_success(result) => {
-            let changes = store.changes();
-            store.commit();
+            let changes = store.commit_with_changes();
             return applied.map(|result| (result, Some(changes)));
         }
         Ok(_) => {}

@@ -1,6 +1,5 @@
 //! Assets as the ledger judges them.
 
-use sha2::{Digest, Sha256};
 use stellar_xdr::{
     AccountId, Asset, ChangeTrustAsset, Hash, LiquidityPoolConstantProductParameters, LiquidityPoolParameters, PoolId,
     TrustLineAsset, WriteXdr,
@@ -8,7 +7,7 @@ use stellar_xdr::{
 
 use crate::stellar::exchange::POOL_FEE_BPS;
 
-use super::header::xdr_bytes;
+use super::header::{sha256, xdr_bytes};
 
 /// An asset's issuer; the native asset has none.
 pub(crate) fn issuer(asset: &Asset) -> Option<&AccountId> {
@@ -83,7 +82,7 @@ pub(crate) fn pool_id_of(parameters: &LiquidityPoolConstantProductParameters) ->
 
 /// SHA-256 of a value's XDR.
 pub(crate) fn hash_xdr(value: &impl WriteXdr) -> Hash {
-    Hash(Sha256::digest(xdr_bytes(value)).into())
+    sha256(&xdr_bytes(value))
 }
 
 #[cfg(test)]

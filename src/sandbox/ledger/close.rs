@@ -4,7 +4,7 @@ use stellar_xdr::{
     ExtensionPoint, GeneralizedTransactionSet, LedgerCloseMeta, LedgerCloseMetaExt, LedgerCloseMetaV0,
     LedgerCloseMetaV1, LedgerCloseMetaV2, LedgerEntryChanges, LedgerUpgrade, Limits, OperationMeta, OperationMetaV2,
     ReadXdr, StellarValue, TransactionMeta, TransactionMetaV2, TransactionMetaV3, TransactionMetaV4,
-    TransactionResultMeta, TransactionResultMetaV1, TransactionResultSet, UpgradeEntryMeta,
+    TransactionResultMeta, TransactionResultMetaV1, UpgradeEntryMeta,
 };
 
 use super::apply::{self, Environment, Outcome};
@@ -51,8 +51,7 @@ pub(crate) fn apply_ledger(store: &mut Store, scp_value: StellarValue, transacti
         let outcome = apply::apply(store, &environment, &priced.frame, charged);
         done.push(Transacted { fee_changes, outcome });
     }
-    let results = done.iter().map(|transacted| transacted.outcome.result.clone()).collect();
-    store.header.tx_set_result_hash = results_hash(&TransactionResultSet { results: vec_m(results) });
+    store.header.tx_set_result_hash = results_hash(done.iter().map(|transacted| &transacted.outcome.result));
     Applied { transactions: done, upgrades: apply_upgrades(store) }
 }
 
@@ -65,8 +64,7 @@ fn apply_upgrades(store: &mut Store) -> Vec<UpgradeEntryMeta> {
         store.begin();
         match upgrades::apply(store, &upgrade) {
             Ok(()) => {
-                let changes = store.changes();
-                store.commit();
+                let changes = store.commit_with_changes();
                 done.push(UpgradeEntryMeta { upgrade, changes });
             }
             Err(stop) => {

@@ -14,7 +14,7 @@ use crate::stellar::exchange::{
 };
 
 use super::assets::pool_id;
-use super::holdings::{Holding, acquire_liabilities, exact_price, release_liabilities};
+use super::holdings::{Sides, exact_price, liabilities_of, release_liabilities};
 use super::outcome::{Applied, Stop, ensure, internal};
 use super::sponsorship::remove_entry;
 use super::store::{Key, Store, offer_in, offer_in_mut};
@@ -50,9 +50,10 @@ pub(crate) struct PriceLimit {
 }
 
 /// Why converting ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// All that was wanted is done.
+    #[default]
     Done,
     /// The book has no more.
     Partial,
@@ -65,7 +66,7 @@ pub(crate) enum Ended {
 }
 
 /// What converting gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Converted {
     pub(crate) ended: Ended,
     pub(crate) sheep_sent: i64,
@@ -94,6 +95,10 @@ pub(crate) fn convert(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Con
     }
     store.rollback();
     let discarded = if store.protocol() >= 27 { from_book.crossings } else { 0 };
+    if discarded >= wanted.max_crossings {
+        // Nothing would be left for the pool, which counts as one.
+        return Ok(Converted { ended: Ended::TooMany, ..Converted::default() });
+    }
     Ok(trade_with_pool(store, wanted, from_pool, discarded))
 }
 
@@ -172,7 +177,7 @@ fn pool_atom(id: PoolId, wanted: &Conversion<'_>, trade: PoolTrade) -> ClaimAtom
 
 /// `convertWithOffers`.
 fn convert_with_book(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Converted> {
-    let mut done = Converted { ended: Ended::Done, sheep_sent: 0, wheat_received: 0, trail: Vec::new(), crossings: 0 };
+    let mut done = Converted::default();
     let (mut sheep_left, mut wheat_left) = (wanted.max_sheep_send, wanted.max_wheat_receive);
     if sheep_left == 0 || wheat_left == 0 {
         return Ok(done);
@@ -196,6 +201,10 @@ fn convert_with_book(store: &mut Store, wanted: &Conversion<'_>) -> Applied<Conv
             return Ok(done);
         }
         let crossed = cross(store, &entry, sheep_left, wheat_left, wanted.mode)?;
+        if done.trail.is_empty() {
+            // Most cross one; a list that grows by itself begins with four.
+            done.trail.reserve_exact(1);
+        }
         done.trail.push(offer_atom(store.protocol(), offer, &crossed));
         done.crossings += 1;
         done.sheep_sent += crossed.sheep_sent;
@@ -240,10 +249,9 @@ fn cross(
     mode: ExchangeMode,
 ) -> Applied<Crossed> {
     let offer = offer_in(entry);
-    release_liabilities(store, offer)?;
-
-    let wheat = Holding::of(&offer.seller_id, &offer.selling);
-    let sheep = Holding::of(&offer.seller_id, &offer.buying);
+    let sides = Sides::of(store, offer);
+    sides.release(store, liabilities_of(offer))?;
+    let Sides { selling: wheat, buying: sheep } = sides;
     let price = exact_price(&offer.price);
     let sheep_receive = sheep.can_buy(store)?;
     let adjusted = adjust_offer(price, offer.amount.min(wheat.can_sell(store)?), sheep_receive);
@@ -271,7 +279,7 @@ fn cross(
     } else {
         0
     };
-    settle(store, entry, left)?;
+    settle(store, entry, sides, left)?;
     Ok(Crossed {
         sheep_sent: exchanged.sheep_sent,
         wheat_received: exchanged.wheat_received,
@@ -280,13 +288,13 @@ fn cross(
 }
 
 /// Keeps what is left of a crossed offer in the book, or removes it.
-fn settle(store: &mut Store, entry: &LedgerEntry, left: i64) -> Applied<()> {
+fn settle(store: &mut Store, entry: &LedgerEntry, sides: Sides, left: i64) -> Applied<()> {
     if left > 0 {
         let mut entry = entry.clone();
         offer_in_mut(&mut entry).amount = left;
-        let offer = offer_in(&entry).clone();
+        let promised = liabilities_of(offer_in(&entry));
         store.put(entry);
-        return acquire_liabilities(store, &offer);
+        return sides.acquire(store, promised);
     }
     let offer = offer_in(entry);
     remove_entry(store, entry, &offer.seller_id)?;

@@ -1,6 +1,7 @@
 //! A transaction envelope with what is derived from it once: its hashes, its source, its fee.
 
 use core::cell::RefCell;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
@@ -15,7 +16,8 @@ use super::signatures::Verified;
 /// A transaction as the ledger works with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    envelope: TransactionEnvelope,
+    /// Shared by the queue and the set that are made of the frame: envelopes are large.
+    envelope: Arc<TransactionEnvelope>,
     /// Whether it came in the form of before protocol 13.
     pub(crate) was_v0: bool,
     /// What is signed: of the fee bump if it is one.
@@ -51,7 +53,7 @@ impl Frame {
         };
         let full_hash = sha256(&xdr_bytes(&envelope));
         Self {
-            envelope,
+            envelope: Arc::new(envelope),
             was_v0,
             hash,
             inner_hash,
@@ -61,20 +63,25 @@ impl Frame {
         }
     }
 
+    /// The full hash that the transaction itself has outside of its fee bump.
+    pub(crate) fn inner_full_hash(&self) -> Hash {
+        sha256(&xdr_bytes(&TransactionEnvelope::Tx(self.inner().clone())))
+    }
+
     pub(crate) fn envelope(&self) -> &TransactionEnvelope {
         &self.envelope
     }
 
     /// The fee bump around the transaction, if there is one.
     pub(crate) fn fee_bump(&self) -> Option<&FeeBumpTransaction> {
-        match &self.envelope {
+        match self.envelope() {
             TransactionEnvelope::TxFeeBump(bump) => Some(&bump.tx),
             _ => None,
         }
     }
 
     fn inner(&self) -> &TransactionV1Envelope {
-        match &self.envelope {
+        match self.envelope() {
             TransactionEnvelope::Tx(v1) => v1,
             TransactionEnvelope::TxFeeBump(bump) => {
                 let FeeBumpTransactionInnerTx::Tx(inner) = &bump.tx.inner_tx;
@@ -96,7 +103,7 @@ impl Frame {
 
     /// Signatures of the envelope.
     pub(crate) fn signatures(&self) -> &[DecoratedSignature] {
-        match &self.envelope {
+        match self.envelope() {
             TransactionEnvelope::TxFeeBump(bump) => &bump.signatures,
             _ => self.inner_signatures(),
         }
@@ -114,6 +121,11 @@ impl Frame {
     pub(crate) fn sequence(&self) -> i64 {
         let SequenceNumber(sequence) = self.tx().seq_num;
         sequence
+    }
+
+    /// Whether it has the sequence number with which accounts begin that are created in this ledger: it cannot be in it.
+    pub(crate) fn is_first_of(&self, ledger_seq: u32) -> bool {
+        self.sequence() == i64::from(ledger_seq) << 32
     }
 
     pub(crate) fn operations(&self) -> &[Operation] {
@@ -161,16 +173,14 @@ impl Frame {
         bounds.map_or((0, 0), |bounds| (bounds.min_time.0, bounds.max_time.0))
     }
 
-    /// Whether it is for the contract engine, which this ledger does not have.
+    /// Whether it is for the contract engine, which this ledger does not have: its first operation says so.
     pub(crate) fn is_of_contracts(&self) -> bool {
-        self.operations().iter().any(|operation| {
-            matches!(
-                operation.body,
-                OperationBody::InvokeHostFunction(_)
-                    | OperationBody::ExtendFootprintTtl(_)
-                    | OperationBody::RestoreFootprint(_)
-            )
-        })
+        self.operations().first().is_some_and(is_contract_operation)
+    }
+
+    /// Whether it has an operation for the contract engine beside others, which may not be.
+    pub(crate) fn mixes_contracts(&self) -> bool {
+        self.operations().len() > 1 && self.operations().iter().any(is_contract_operation)
     }
 
     /// Whether it competes for the exchange's lane: cancelling an offer does not.
@@ -188,6 +198,15 @@ impl Frame {
             _ => false,
         })
     }
+}
+
+fn is_contract_operation(operation: &Operation) -> bool {
+    matches!(
+        operation.body,
+        OperationBody::InvokeHostFunction(_)
+            | OperationBody::ExtendFootprintTtl(_)
+            | OperationBody::RestoreFootprint(_)
+    )
 }
 
 /// The account of a plain or multiplexed address.

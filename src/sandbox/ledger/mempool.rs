@@ -1,5 +1,5 @@
-//! Transactions that wait for a ledger (`TransactionQueue.cpp`): one a source account, replaced only by a fee bump of the
-//! same sequence number at ten times the fee rate, aged out after four ledgers and then banned for ten.
+//! Transactions that wait for a ledger (`TransactionQueue.cpp`, `TxQueueLimiter.cpp`): one a source account, replaced only by
+//! a fee bump of the same sequence number at ten times the fee rate, aged out after four ledgers and then banned for ten.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,9 +7,7 @@ use rustc_hash::FxHashSet;
 use stellar_xdr::{AccountId, Hash};
 
 use super::frame::Frame;
-use super::header::sha256;
-use super::header::xdr_bytes;
-use super::tx_set::{Priced, xored};
+use super::lanes::{Eviction, Lane, Lanes, NoRoom, Rate, make_room};
 
 /// Ledgers that a transaction waits before it is given up.
 const MAX_AGE: u32 = 4;
@@ -17,11 +15,14 @@ const MAX_AGE: u32 = 4;
 /// Ledgers for which a transaction that was given up is refused.
 const BAN_DEPTH: usize = 10;
 
+/// The most transactions that are remembered as refused for a ledger. Who is not remembered is judged again.
+const MAX_BANNED: usize = 100_000;
+
 /// How much more a fee bump must bid than what it replaces.
 const REPLACE_FACTOR: i128 = 10;
 
 /// The queue holds so many ledgers' worth of operations.
-const QUEUE_LEDGERS: i64 = 4;
+const QUEUE_LEDGERS: i64 = 2;
 
 /// A waiting transaction.
 #[derive(Clone, Debug)]
@@ -44,18 +45,22 @@ pub(crate) enum Refused {
     FeeTooLow { wanted: i64 },
 }
 
+/// A place in the queue for one that was checked, as long as nothing else changes in there.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    lanes: Lanes,
+    evictions: Vec<Eviction>,
+}
+
 /// The queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mempool {
     waiting: BTreeMap<AccountId, Waiting>,
     /// Full hashes that are refused, by ledger, newest first.
     banned: VecDeque<FxHashSet<Hash>>,
-}
-
-/// `a`'s fee per operation against `b`'s.
-fn compare_rates(a: &Frame, b: &Frame) -> core::cmp::Ordering {
-    let product = |x: i64, y: i64| i128::from(x) * i128::from(y);
-    product(a.fee_bid(), b.num_operations()).cmp(&product(b.fee_bid(), a.num_operations()))
+    /// What was last evicted since the last ledger, which newcomers must outbid: whoever they are, and those who trade.
+    evicted: Option<Rate>,
+    evicted_dex: Option<Rate>,
 }
 
 impl Mempool {
@@ -64,20 +69,40 @@ impl Mempool {
         self.waiting.len()
     }
 
-    pub(crate) fn frames(&self) -> impl Iterator<Item = &Frame> {
+    pub(crate) fn frames(&self) -> impl Iterator<Item = &Frame> + Clone {
         self.waiting.values().map(|waiting| &waiting.frame)
     }
 
-    /// Whether a transaction may enter, by what waits already. Its own validity is not judged here.
-    pub(crate) fn check(&self, frame: &Frame, max_tx_set_size: u32) -> Result<(), Refused> {
+    /// Whether a transaction may enter, by what waits already, and who must go for it; `lanes` are a ledger's limits. Its own
+    /// validity is not judged here. Who finds no room is refused for a while.
+    pub(crate) fn check(&mut self, frame: &Frame, lanes: Lanes) -> Result<Room, Refused> {
         if self.banned.iter().any(|hashes| hashes.contains(&frame.full_hash)) {
             return Err(Refused::TryAgainLater);
         }
-        let replaced = self.waiting.get(&frame.source());
-        if let Some(Waiting { frame: current, .. }) = replaced {
+        let replaced = self.waiting.get(&frame.source()).map(|waiting| &waiting.frame);
+        if let Some(current) = replaced {
             check_replacement(current, frame)?;
         }
-        self.check_room(frame, replaced, max_tx_set_size)
+        let lanes = lanes.times(QUEUE_LEDGERS);
+        let no_room = match self.to_outbid_evicted(&lanes, frame) {
+            Some(wanted) => NoRoom::Below { wanted },
+            None => match make_room(&lanes, self.frames(), frame, replaced) {
+                Ok(evictions) => return Ok(Room { lanes, evictions }),
+                Err(no_room) => no_room,
+            },
+        };
+        self.ban(&frame.full_hash);
+        Err(match no_room {
+            NoRoom::AtAnyPrice => Refused::TryAgainLater,
+            NoRoom::Below { wanted } => Refused::FeeTooLow { wanted },
+        })
+    }
+
+    /// What a transaction must bid to outbid those that went in this ledger; `None` if it does.
+    fn to_outbid_evicted(&self, lanes: &Lanes, frame: &Frame) -> Option<i64> {
+        let of_lane = if lanes.lane(frame) == Lane::Dex { self.evicted_dex } else { None };
+        let wanted = |rate: Option<Rate>| rate.and_then(|rate| rate.to_outbid(frame));
+        wanted(of_lane).max(wanted(self.evicted))
     }
 
     /// The fees that an account would owe for what waits, without the transaction of `source`.
@@ -89,17 +114,20 @@ impl Mempool {
         theirs.map(|(_, waiting)| waiting.frame.fee_bid()).fold(0, i64::saturating_add)
     }
 
-    /// Lets a transaction in, in place of its account's other one, and of cheaper ones if the queue is full.
-    pub(crate) fn add(&mut self, frame: Frame, max_tx_set_size: u32) {
-        // A replacement keeps the age of what it replaces.
+    /// Lets a transaction in that was checked, in place of its account's other one, and of those who must go for it.
+    pub(crate) fn add(&mut self, frame: Frame, room: Room) {
         let source = frame.source();
+        // A replacement keeps the age of what it replaces.
         let age = self.waiting.remove(&source).map_or(0, |waiting| waiting.age);
-        let capacity = capacity(max_tx_set_size);
-        while self.operations() + frame.num_operations() > capacity {
-            let Some(cheapest) = self.cheapest().map(Frame::source) else { break };
-            if let Some(evicted) = self.waiting.remove(&cheapest) {
-                self.ban(&evicted.frame.full_hash);
+        for gone in room.evictions {
+            if room.lanes.fit(self.frames(), &frame) {
+                break;
             }
+            match gone.guards {
+                Lane::Generic => self.evicted = Some(gone.rate),
+                Lane::Dex => self.evicted_dex = Some(gone.rate),
+            }
+            self.drop_of(&gone.source);
         }
         self.waiting.insert(source, Waiting { frame, age });
     }
@@ -126,10 +154,11 @@ impl Mempool {
             stays
         });
         given_up.iter().for_each(|hash| self.ban(hash));
+        (self.evicted, self.evicted_dex) = (None, None);
     }
 
-    /// Drops a transaction that became invalid, and refuses it for a while.
-    pub(crate) fn drop_invalid(&mut self, source: &AccountId) {
+    /// Drops the transaction of an account, and refuses it for a while.
+    pub(crate) fn drop_of(&mut self, source: &AccountId) {
         if let Some(dropped) = self.waiting.remove(source) {
             self.ban(&dropped.frame.full_hash);
         }
@@ -139,56 +168,18 @@ impl Mempool {
         if self.banned.is_empty() {
             self.banned.push_front(FxHashSet::default());
         }
-        if let Some(newest) = self.banned.front_mut() {
+        if let Some(newest) = self.banned.front_mut()
+            && newest.len() < MAX_BANNED
+        {
             newest.insert(hash.clone());
         }
     }
-
-    fn operations(&self) -> i64 {
-        self.frames().map(Frame::num_operations).sum()
-    }
-
-    fn cheapest(&self) -> Option<&Frame> {
-        self.frames().min_by(|a, b| compare_rates(a, b))
-    }
-
-    /// Whether there is room, or cheaper transactions make some.
-    fn check_room(&self, frame: &Frame, replaced: Option<&Waiting>, max_tx_set_size: u32) -> Result<(), Refused> {
-        let freed = replaced.map_or(0, |waiting| waiting.frame.num_operations());
-        let capacity = capacity(max_tx_set_size);
-        let mut excess = self.operations() - freed + frame.num_operations() - capacity;
-        if excess <= 0 {
-            return Ok(());
-        }
-        let mut others: Vec<&Frame> =
-            self.frames().filter(|other| replaced.is_none_or(|r| r.frame.hash != other.hash)).collect();
-        others.sort_by(|a, b| compare_rates(a, b));
-        for other in others {
-            if compare_rates(other, frame).is_ge() {
-                return Err(Refused::FeeTooLow { wanted: fee_above(other, frame) });
-            }
-            excess -= other.num_operations();
-            if excess <= 0 {
-                return Ok(());
-            }
-        }
-        Err(Refused::TryAgainLater)
-    }
-}
-
-fn capacity(max_tx_set_size: u32) -> i64 {
-    i64::from(max_tx_set_size) * QUEUE_LEDGERS
-}
-
-/// The least fee with which `frame` beats `other`'s rate.
-fn fee_above(other: &Frame, frame: &Frame) -> i64 {
-    let scaled = i128::from(other.fee_bid()) * i128::from(frame.num_operations());
-    i64::try_from(scaled / i128::from(other.num_operations().max(1)) + 1).unwrap_or(i64::MAX)
 }
 
 /// Whether `frame` may take the place of its account's waiting transaction.
 fn check_replacement(current: &Frame, frame: &Frame) -> Result<(), Refused> {
-    let inside_of_current = current.fee_bump().is_some() && current.inner_hash == frame.hash;
+    // With its very signatures: the same transaction signed otherwise is another one.
+    let inside_of_current = current.fee_bump().is_some() && current.inner_full_hash() == frame.full_hash;
     if current.full_hash == frame.full_hash || inside_of_current {
         return Err(Refused::Duplicate);
     }
@@ -208,54 +199,18 @@ fn check_replacement(current: &Frame, frame: &Frame) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The limits of a ledger's set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lanes {
-    /// Operations in all.
-    pub(crate) operations: u32,
-    /// Operations of transactions that trade, if they have a limit of their own.
-    pub(crate) dex_operations: Option<u32>,
-    /// The header's base fee.
-    pub(crate) base_fee: u32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Picks transactions for a ledger: the highest bids per operation first, each lane up to its limit. Where a lane is full,
-/// everybody in it pays what the cheapest of its transactions bid (`SurgePricingUtils.cpp`).
-pub(crate) fn pick(frames: Vec<Frame>, lanes: Lanes) -> Vec<Priced> {
-    let tie_breaker = sha256(&frames.iter().flat_map(|frame| xdr_bytes(&frame.full_hash)).collect::<Vec<u8>>());
-    let mut frames = frames;
-    frames.sort_by(|a, b| {
-        compare_rates(b, a).then_with(|| xored(&a.full_hash, &tie_breaker).cmp(&xored(&b.full_hash, &tie_breaker)))
-    });
-    let (mut left, mut dex_left) = (i64::from(lanes.operations), lanes.dex_operations.map(i64::from));
-    let (mut full, mut dex_full) = (false, false);
-    let mut picked: Vec<(Frame, bool)> = Vec::new();
-    for frame in frames {
-        let operations = frame.num_operations();
-        let in_dex_lane = dex_left.is_some() && frame.is_dex();
-        if operations > left {
-            full = true;
-            continue;
+    #[test]
+    fn refusals_are_remembered_up_to_a_limit() {
+        let mut queue = Mempool::default();
+        for i in 0..=u64::try_from(MAX_BANNED).unwrap() {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&i.to_be_bytes());
+            queue.ban(&Hash(hash));
         }
-        if in_dex_lane && dex_left.is_some_and(|left| operations > left) {
-            dex_full = true;
-            continue;
-        }
-        left -= operations;
-        if in_dex_lane {
-            dex_left = dex_left.map(|left| left - operations);
-        }
-        picked.push((frame, in_dex_lane));
+        assert_eq!(queue.banned.iter().map(FxHashSet::len).sum::<usize>(), MAX_BANNED);
     }
-    let lowest = |of_dex: bool| {
-        let rates = picked.iter().filter(|(_, in_dex)| !of_dex || *in_dex);
-        rates.map(|(frame, _)| frame.fee_bid() / frame.num_operations().max(1)).min()
-    };
-    let header_fee = i64::from(lanes.base_fee);
-    let base_fee = if full { lowest(false).unwrap_or(header_fee) } else { header_fee };
-    let dex_fee = if dex_full { lowest(true).unwrap_or(header_fee).max(base_fee) } else { base_fee };
-    picked
-        .into_iter()
-        .map(|(frame, in_dex)| Priced { frame, base_fee: Some(if in_dex { dex_fee } else { base_fee }) })
-        .collect()
 }

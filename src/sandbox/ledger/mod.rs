@@ -25,11 +25,15 @@ mod frame;
 mod genesis;
 mod header;
 mod holdings;
+mod keys;
+mod lanes;
+mod means;
 mod mempool;
 mod offers;
 mod operations;
 mod outcome;
 mod owned;
+mod quote;
 pub mod replay;
 mod signatures;
 mod sponsorship;
@@ -49,9 +53,11 @@ use stellar_xdr::{
 use crate::stellar::NetworkId;
 
 use frame::Frame;
-use mempool::{Lanes, Mempool};
+use lanes::Lanes;
+use mempool::Mempool;
 use store::{Key, Store, offer_in};
 
+pub(crate) use assets::pool_id;
 pub(crate) use assets::pool_id_of;
 pub(crate) use frame::account_of;
 pub(crate) use tx_set::{SetTransaction, transactions_of};
@@ -142,7 +148,13 @@ impl Ledger {
         let mut frame = Frame::new(envelope, &self.network.0);
         // As core's `/tx` does: an envelope of the old form is taken as the new one.
         frame.was_v0 = false;
-        submission::submit(&mut self.store, &mut self.mempool, frame, self.config.close_time_slack_s)
+        let lanes = self.lanes();
+        submission::submit(&mut self.store, &mut self.mempool, frame, lanes, self.config.close_time_slack_s)
+    }
+
+    /// A ledger's limits.
+    fn lanes(&self) -> Lanes {
+        Lanes::new(self.store.header.max_tx_set_size, self.config.max_dex_operations)
     }
 
     /// Closes the next ledger with what waits, then applies `upgrades`; what the protocol does not allow of them is left
@@ -166,6 +178,7 @@ impl Ledger {
         let bucket_hash = close::stand_in_bucket_hash(&self.store);
         close::seal(&mut self.store, bucket_hash);
         self.mempool.ledger_closed(ordered.iter().map(|priced| &priced.frame));
+        self.drop_invalid(self.config.close_time_slack_s);
         ClosedLedger {
             hash: header::header_hash(&self.store.header),
             meta: close::meta(&self.store, protocol, set, applied),
@@ -175,23 +188,28 @@ impl Ledger {
 
     /// Picks what goes into the next ledger; what became invalid since it was handed in is dropped.
     fn pick(&mut self, close_time_s: u64) -> Vec<tx_set::Priced> {
-        let slack_s = close_time_s - self.store.header.scp_value.close_time.0;
-        self.store.header.ledger_seq += 1;
-        let (valid, invalid): (Vec<Frame>, Vec<Frame>) =
-            self.mempool.frames().cloned().partition(|frame| submission::judge(&self.store, frame, slack_s).is_ok());
-        self.store.header.ledger_seq -= 1;
-        for frame in invalid {
-            self.mempool.drop_invalid(&frame.source());
-        }
+        self.drop_invalid(close_time_s - self.store.header.scp_value.close_time.0);
         let header = &self.store.header;
-        mempool::pick(
-            valid,
-            Lanes {
-                operations: header.max_tx_set_size,
-                dex_operations: self.config.max_dex_operations,
-                base_fee: header.base_fee,
-            },
-        )
+        let candidates = self.mempool.frames().filter(|frame| !frame.is_first_of(header.ledger_seq + 1));
+        let mut picked = lanes::pick(candidates.cloned().collect(), &self.lanes(), header.base_fee);
+        if self.store.protocol() < tx_set::GENERALIZED_FROM {
+            // A set of the old form says nothing about fees: they follow from what is in it.
+            let frames = picked.iter().map(|priced| &priced.frame);
+            let base_fee = tx_set::legacy_base_fee(frames, header.base_fee, header.max_tx_set_size);
+            picked.iter_mut().for_each(|priced| priced.base_fee = Some(base_fee));
+        }
+        picked
+    }
+
+    /// Drops what waits and cannot be in the next ledger if that closes so long after the last, and refuses it for a while.
+    fn drop_invalid(&mut self, slack_s: u64) {
+        self.store.header.ledger_seq += 1;
+        let seq = self.store.header.ledger_seq;
+        // Core leaves these out of the next ledger without a judgement: they may be in the one after it.
+        let judged = self.mempool.frames().filter(|frame| !frame.is_first_of(seq));
+        let invalid = submission::invalid(&self.store, judged, slack_s);
+        self.store.header.ledger_seq -= 1;
+        invalid.iter().for_each(|source| self.mempool.drop_of(source));
     }
 
     // Queries.
@@ -305,7 +323,7 @@ impl Ledger {
     /// The pool of two assets, in either order.
     #[must_use]
     pub fn pool_of(&self, x: &Asset, y: &Asset) -> Option<&LiquidityPoolEntry> {
-        self.store.pool(&assets::pool_id(x, y))
+        self.store.pool(&pool_id(x, y))
     }
 
     /// Any entry, with when it was last modified and who sponsors it; `None` also for what only contracts have.

@@ -141,14 +141,11 @@ impl OfferTable {
         self.insert(row);
     }
 
-    /// Removes an offer; it must exist.
-    pub(crate) fn remove(&mut self, id: i64) {
-        let slot = self.slots.remove(&id);
-        let row = slot.and_then(|slot| {
-            self.free.push(slot);
-            self.rows[slot as usize].take()
-        });
-        let Some(row) = row else { unreachable!("offer {id} does not exist") };
+    /// Removes an offer; `false` if it does not exist.
+    pub(crate) fn remove(&mut self, id: i64) -> bool {
+        let Some(slot) = self.slots.remove(&id) else { return false };
+        let Some(row) = self.rows[slot as usize].take() else { unreachable!("slot {slot} is free") };
+        self.free.push(slot);
         let pair = (row.selling, row.buying);
         let Some(book) = self.books.get_mut(&pair) else { unreachable!("offer {id} has no book") };
         book.remove(&book_key(&row.price, id));
@@ -162,6 +159,7 @@ impl OfferTable {
         if ids.is_empty() {
             self.owners.remove(&row.seller);
         }
+        true
     }
 
     #[expect(clippy::expect_used, reason = "four billion offers do not fit in memory")]

@@ -2,8 +2,8 @@
 //!
 //! A recording is the meta stream of a standalone network from its second ledger on: record-marked `LedgerCloseMeta`. Every
 //! transaction is applied to our own state in the recorded order; results, changes and headers are compared. Nothing is
-//! taken from a recording but what came from outside of the ledger: transactions, close times, upgrades, and the bucket
-//! list's hash.
+//! taken from a recording but what came from outside of the ledger: transactions and their order, close times, upgrades,
+//! and the bucket list's hash. The order is not judged, since core's own tests impose one that is not the protocol's.
 
 use std::io::Read;
 
@@ -14,12 +14,16 @@ use stellar_xdr::{
 
 use crate::stellar::NetworkId;
 
+use super::CURRENT_PROTOCOL;
 use super::close::{self, Transacted};
 use super::frame::Frame;
 use super::genesis::{self, GenesisConfig};
 use super::header::header_hash;
 use super::store::Store;
 use super::tx_set::{self, Priced, TxSet};
+
+/// The oldest protocol that this ledger knows; before it, networks are only founded and upgraded.
+const OLDEST_PROTOCOL: u32 = 17;
 
 /// The longest record that is read: more than any ledger of a standalone network, less than any machine's memory.
 const MAX_RECORD: usize = 512 << 20;
@@ -73,6 +77,19 @@ pub enum ReplayError {
     /// It cannot be read.
     #[error("the recording cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    /// There is nothing in it.
+    #[error("the recording holds no ledger")]
+    Empty,
+    /// It ends in the middle of a record.
+    #[error(
+        "record {record} is cut short by {missing} bytes: is this a stream of record-marked LedgerCloseMeta, and whole?"
+    )]
+    CutShort {
+        /// Which one, from 1.
+        record: u64,
+        /// How many bytes of it are not there.
+        missing: usize,
+    },
     /// A record is broken.
     #[error("record {record} is no LedgerCloseMeta: {cause}")]
     Record {
@@ -82,8 +99,27 @@ pub enum ReplayError {
         cause: String,
     },
     /// It does not begin with the second ledger.
-    #[error("the recording begins with ledger {0}: a standalone network's from ledger 2 on is wanted")]
+    #[error(
+        "the recording begins with ledger {0}: it must begin with a network's second ledger, since what was there before is \
+         in no recording"
+    )]
     Start(u32),
+    /// A ledger is missing.
+    #[error("the recording goes from ledger {before} on to ledger {after}: every ledger between is needed")]
+    Gap {
+        /// The last ledger that was replayed.
+        before: u32,
+        /// The one that came then.
+        after: u32,
+    },
+    /// Its protocol is none that this ledger knows.
+    #[error("ledger {ledger} is of protocol {protocol}: this program knows {OLDEST_PROTOCOL} to {CURRENT_PROTOCOL}")]
+    Protocol {
+        /// The ledger.
+        ledger: u32,
+        /// By which protocol its transactions apply, or to which it upgrades.
+        protocol: u32,
+    },
     /// None of the passphrases that were given is its network's.
     #[error("no known passphrase fits the first transaction: give the network's with --passphrase")]
     Passphrase,
@@ -107,49 +143,58 @@ pub fn replay(reader: &mut dyn Read, passphrases: &[&str]) -> Result<Report, Rep
     // Ledgers before the first transaction wait until it tells the network.
     let mut waiting = Vec::new();
     let mut record = 0;
-    while let Some(bytes) = read_record(reader)? {
+    while let Some(bytes) = read_record(reader, record + 1)? {
         record += 1;
         let meta = LedgerCloseMeta::from_xdr(&bytes, Limits { depth: 1000, len: bytes.len() })
             .map_err(|error| ReplayError::Record { record, cause: error.to_string() })?;
         let recorded = Recorded::new(meta);
+        if record == 1 && recorded.header.ledger_seq != 2 {
+            return Err(ReplayError::Start(recorded.header.ledger_seq));
+        }
         match &mut replayer {
             Some(replayer) => replayer.ledger(&recorded, &mut report)?,
             None if recorded.transactions.is_empty() => waiting.push(recorded),
             None => {
                 let network = recorded.network(passphrases).ok_or(ReplayError::Passphrase)?;
                 waiting.push(recorded);
-                let new = replayer.insert(Replayer::new(network, &waiting[0])?);
+                let new = replayer.insert(Replayer::new(network, &waiting[0]));
                 waiting.drain(..).try_for_each(|recorded| new.ledger(&recorded, &mut report))?;
             }
         }
     }
-    if let (None, Some(first)) = (&replayer, waiting.first()) {
+    if replayer.is_none() {
         // A network in which nothing happened: any passphrase does.
-        let mut replayer = Replayer::new(passphrases.first().copied().unwrap_or_default(), first)?;
+        let first = waiting.first().ok_or(ReplayError::Empty)?;
+        let mut replayer = Replayer::new(passphrases.first().copied().unwrap_or_default(), first);
         waiting.iter().try_for_each(|recorded| replayer.ledger(recorded, &mut report))?;
     }
     Ok(report)
 }
 
-/// Reads one record without its mark; `None` at the end.
-fn read_record(reader: &mut dyn Read) -> Result<Option<Vec<u8>>, std::io::Error> {
+/// Reads one record (the `record`th) without its mark; `None` at the end.
+fn read_record(reader: &mut dyn Read, record: u64) -> Result<Option<Vec<u8>>, ReplayError> {
     let mut mark = [0; 4];
     let mut have = 0;
     while have < mark.len() {
         match reader.read(&mut mark[have..])? {
             0 if have == 0 => return Ok(None),
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            0 => return Err(ReplayError::CutShort { record, missing: mark.len() - have }),
             read => have += read,
         }
     }
     let length = (u32::from_be_bytes(mark) & !LAST_FRAGMENT) as usize;
     if length > MAX_RECORD {
-        return Err(std::io::Error::other(format!(
-            "a record of {length} bytes is longer than the limit of {MAX_RECORD}"
-        )));
+        let cause = format!(
+            "its mark promises {length} bytes, longer than the limit of {MAX_RECORD}; is this a stream of record-marked \
+             LedgerCloseMeta?"
+        );
+        return Err(ReplayError::Record { record, cause });
     }
-    let mut bytes = vec![0; length];
-    reader.read_exact(&mut bytes)?;
+    let mut bytes = Vec::new();
+    reader.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < length {
+        return Err(ReplayError::CutShort { record, missing: length - bytes.len() });
+    }
     Ok(Some(bytes))
 }
 
@@ -254,10 +299,7 @@ struct Replayer {
 
 impl Replayer {
     /// What the network began with is what its second ledger did not upgrade.
-    fn new(passphrase: &str, first: &Recorded) -> Result<Self, ReplayError> {
-        if first.header.ledger_seq != 2 {
-            return Err(ReplayError::Start(first.header.ledger_seq));
-        }
+    fn new(passphrase: &str, first: &Recorded) -> Self {
         let mut config = GenesisConfig { passphrase: passphrase.to_owned(), ..GenesisConfig::default() };
         let upgraded =
             |wanted: fn(&LedgerUpgrade) -> bool| first.upgrades.iter().any(|upgrade| wanted(&upgrade.upgrade));
@@ -273,10 +315,26 @@ impl Replayer {
         if !upgraded(|upgrade| matches!(upgrade, LedgerUpgrade::MaxTxSetSize(_))) {
             config.max_tx_set_size = first.header.max_tx_set_size;
         }
-        Ok(Self { network: NetworkId::from_passphrase(passphrase), store: genesis::genesis(&config) })
+        Self { network: NetworkId::from_passphrase(passphrase), store: genesis::genesis(&config) }
+    }
+
+    /// Whether we can tell what this ledger should be: it follows ours, by a protocol that we know.
+    fn check(&self, recorded: &Recorded) -> Result<(), ReplayError> {
+        let (before, after) = (self.store.header.ledger_seq, recorded.header.ledger_seq);
+        if after != before + 1 {
+            return Err(ReplayError::Gap { before, after });
+        }
+        let (applied, upgraded) = (self.store.protocol(), recorded.header.ledger_version);
+        let unknown = if !recorded.transactions.is_empty() && applied < OLDEST_PROTOCOL {
+            Some(applied)
+        } else {
+            (upgraded > CURRENT_PROTOCOL).then_some(upgraded)
+        };
+        unknown.map_or(Ok(()), |protocol| Err(ReplayError::Protocol { ledger: after, protocol }))
     }
 
     fn ledger(&mut self, recorded: &Recorded, report: &mut Report) -> Result<(), ReplayError> {
+        self.check(recorded)?;
         let transactions = self.in_recorded_order(recorded)?;
         let previous = recorded.header.previous_ledger_hash.clone();
         let is_first = self.store.header.ledger_seq == 1;
@@ -290,7 +348,6 @@ impl Replayer {
         report.ledgers += 1;
         let mut comparison = Comparison { report, ledger: recorded.header.ledger_seq, transaction: None };
         comparison.check("the set's hash", &recorded.header.scp_value.tx_set_hash, &recorded.set.hash());
-        comparison.check("the order of transactions", &recorded.order(), &ordered(&transactions, recorded));
         for (recorded, ours) in recorded.transactions.iter().zip(&ours.transactions) {
             comparison.transaction(recorded, ours);
         }
@@ -318,18 +375,6 @@ impl Replayer {
         }
         Ok(ordered)
     }
-}
-
-impl Recorded {
-    fn order(&self) -> Vec<Hash> {
-        self.transactions.iter().map(|done| done.result.transaction_hash.clone()).collect()
-    }
-}
-
-/// The order in which we would have applied these transactions.
-fn ordered(transactions: &[Priced], recorded: &Recorded) -> Vec<Hash> {
-    let ordered = tx_set::in_apply_order(transactions.to_vec(), &recorded.header.scp_value.tx_set_hash);
-    ordered.into_iter().map(|priced| priced.frame.hash).collect()
 }
 
 /// Compares, and counts what differs.
@@ -377,12 +422,20 @@ impl Comparison<'_> {
         self.changes("what changed after all transactions", &recorded.after_fee, &no_changes());
     }
 
+    /// Compares all upgrades but the contract engine's own, of which only that could say whether they are valid.
     fn upgrades(&mut self, recorded: &[UpgradeEntryMeta], ours: &[UpgradeEntryMeta]) {
+        let of_contracts = |upgrade: &LedgerUpgrade| {
+            matches!(upgrade, LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_))
+        };
+        let classic = |upgrades: &[UpgradeEntryMeta]| -> Vec<UpgradeEntryMeta> {
+            upgrades.iter().filter(|done| !of_contracts(&done.upgrade)).cloned().collect()
+        };
+        let (recorded, ours) = (classic(recorded), classic(ours));
         let names = |upgrades: &[UpgradeEntryMeta]| -> Vec<LedgerUpgrade> {
             upgrades.iter().map(|done| done.upgrade.clone()).collect()
         };
-        self.check("the upgrades", &names(recorded), &names(ours));
-        for (recorded, ours) in recorded.iter().zip(ours) {
+        self.check("the upgrades", &names(&recorded), &names(&ours));
+        for (recorded, ours) in recorded.iter().zip(&ours) {
             self.changes("what an upgrade changed", &without_contracts(&recorded.changes), &ours.changes);
         }
     }

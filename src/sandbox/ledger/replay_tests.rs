@@ -1,4 +1,5 @@
-//! Submissions that stellar-core refused while it was recorded.
+//! What recordings show beside results and changes: the order in which transactions applied, and the submissions that
+//! stellar-core refused while it was recorded.
 
 use std::path::Path;
 
@@ -51,9 +52,9 @@ fn what_core_refused_when_it_was_handed_in_is_refused_alike() {
         let bytes = zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap();
         let mut reader = &bytes[..];
         let mut replayer: Option<Replayer> = None;
-        while let Some(record) = read_record(&mut reader).unwrap() {
+        while let Some(record) = read_record(&mut reader, 0).unwrap() {
             let recorded = Recorded::new(LedgerCloseMeta::from_xdr(&record, Limits::none()).unwrap());
-            let replayer = replayer.get_or_insert_with(|| Replayer::new(&passphrase, &recorded).unwrap());
+            let replayer = replayer.get_or_insert_with(|| Replayer::new(&passphrase, &recorded));
             replayer.ledger(&recorded, &mut Report::default()).unwrap();
             let seq = recorded.header.ledger_seq;
             for refused in refused.iter().filter(|refused| refused.after_ledger == seq) {
@@ -70,4 +71,65 @@ fn what_core_refused_when_it_was_handed_in_is_refused_alike() {
         }
     }
     assert!(judged > 200, "{judged}");
+}
+
+#[test]
+fn transactions_apply_in_the_order_in_which_core_applied_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    let mut of_several = 0;
+    for seed in ["01", "05", "12", "15"] {
+        let path = folder.join(format!("seed-{seed}.xdr.zst"));
+        let bytes = zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap();
+        let network = NetworkId::from_passphrase(&format!("lcm corpus {seed}"));
+        let mut reader = &bytes[..];
+        while let Some(record) = read_record(&mut reader, 0).unwrap() {
+            let recorded = Recorded::new(LedgerCloseMeta::from_xdr(&record, Limits::none()).unwrap());
+            let set = tx_set::unpack(&recorded.set, &network.0, 100, 100);
+            let ours = tx_set::in_apply_order(set, &recorded.header.scp_value.tx_set_hash);
+            let ours: Vec<Hash> = ours.into_iter().map(|priced| priced.frame.hash).collect();
+            let theirs: Vec<Hash> =
+                recorded.transactions.iter().map(|done| done.result.transaction_hash.clone()).collect();
+            assert_eq!(ours, theirs, "{seed}, ledger {}", recorded.header.ledger_seq);
+            of_several += u32::from(theirs.len() > 1);
+        }
+    }
+    assert!(of_several > 100, "{of_several}");
+}
+
+/// Records as they lie in a file, of seed 05.
+fn records() -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/seed-05.xdr.zst");
+    let bytes = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
+    let mut reader = &bytes[..];
+    let bodies = core::iter::from_fn(|| read_record(&mut reader, 0).unwrap());
+    let mark = |body: &[u8]| (u32::try_from(body.len()).unwrap() | LAST_FRAGMENT).to_be_bytes();
+    bodies.map(|body| [&mark(&body), &body[..]].concat()).collect()
+}
+
+#[test]
+fn a_recording_that_lacks_its_beginning_or_a_ledger_is_refused_and_says_which() {
+    let records = records();
+    let replay = |records: &[&[Vec<u8>]]| {
+        let bytes = records.concat().concat();
+        replay(&mut &bytes[..], &["lcm corpus 05"]).map(|report| report.mismatches).map_err(|error| error.to_string())
+    };
+    assert_eq!(replay(&[&records[..20]]), Ok(0));
+    let late = replay(&[&records[1..20]]).unwrap_err();
+    assert!(late.contains("begins with ledger 3"), "{late}");
+    let gap = replay(&[&records[..10], &records[12..20]]).unwrap_err();
+    assert!(gap.contains("from ledger 11 on to ledger 14"), "{gap}");
+    let twice = replay(&[&records[..10], &records[..10]]).unwrap_err();
+    assert!(twice.contains("from ledger 11 on to ledger 2"), "{twice}");
+}
+
+#[test]
+fn a_recording_of_a_protocol_that_is_not_known_is_refused_and_says_so() {
+    let first = LedgerCloseMeta::from_xdr(&records()[0][4..], Limits::none()).unwrap();
+    let replay_as = |protocol: u32| {
+        let mut recorded = Recorded::new(first.clone());
+        recorded.header.ledger_version = protocol;
+        let error = Replayer::new("lcm corpus 05", &recorded).check(&recorded).unwrap_err();
+        error.to_string()
+    };
+    assert!(replay_as(CURRENT_PROTOCOL + 1).contains("this program knows 17 to 27"));
 }

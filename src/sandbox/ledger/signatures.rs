@@ -23,15 +23,30 @@ pub(crate) struct SignatureChecker<'a> {
     signatures: &'a [DecoratedSignature],
     used: Vec<bool>,
     verified: &'a RefCell<Verified>,
+    /// The account that was checked last, what it needed, and whether it had it: mostly all operations have one source.
+    last: Option<(AccountId, u8, bool)>,
 }
 
 impl<'a> SignatureChecker<'a> {
     pub(crate) fn new(hash: &'a Hash, signatures: &'a [DecoratedSignature], verified: &'a RefCell<Verified>) -> Self {
-        Self { hash, signatures, used: vec![false; signatures.len()], verified }
+        Self { hash, signatures, used: vec![false; signatures.len()], verified, last: None }
     }
 
     /// Whether the account's signers reach `needed`. Even a threshold of zero needs one good signature.
+    ///
+    /// A checker lives for one look at a transaction, in which no account's signers change.
     pub(crate) fn check_account(&mut self, account: &AccountEntry, needed: u8) -> bool {
+        if let Some((last, last_needed, signed)) = &self.last
+            && (last, *last_needed) == (&account.account_id, needed)
+        {
+            return *signed;
+        }
+        let signed = self.check_signers_of(account, needed);
+        self.last = Some((account.account_id.clone(), needed, signed));
+        signed
+    }
+
+    fn check_signers_of(&mut self, account: &AccountEntry, needed: u8) -> bool {
         let PublicKey::PublicKeyTypeEd25519(master) = &account.account_id.0;
         let master_weight = u32::from(account.thresholds.0[0]);
         let master =

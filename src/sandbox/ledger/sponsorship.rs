@@ -115,13 +115,13 @@ pub(crate) fn create_entry(
         return create_account(store, sponsorships.get(&account.account_id), entry, count);
     }
     let owned = is_subentry(entry);
-    touch_account(store, owner)?;
     let sponsor = match sponsorships.get(owner) {
         Some(sponsor) => sponsor,
         // A claimable balance is always sponsored, if need be by who creates it.
         None if !owned => owner,
         None => return create_unsponsored(store, owner, count),
     };
+    touch_account(store, owner)?;
     touch_account(store, sponsor)?;
     let (Some(sponsoring), Some(sponsored)) = (store.account(sponsor), store.account(owner)) else {
         return internal(MISSING_SPONSOR);
@@ -141,13 +141,14 @@ pub(crate) fn create_entry(
     Ok(Reserve::Taken)
 }
 
+/// Takes an entry's or a signer's reserve from its owner. Touches the account.
 fn create_unsponsored(store: &mut Store, owner: &AccountId, count: u32) -> Applied<Reserve> {
-    let Some(account) = store.account(owner) else { return internal(MISSING_OWNER) };
-    check_subentries(&store.header, account, count)?;
-    if account_available(&store.header, account) < i64::from(count) * i64::from(store.header.base_reserve) {
+    let Some((account, header)) = store.account_mut_with_header(owner) else { return internal(MISSING_OWNER) };
+    check_subentries(header, account, count)?;
+    if account_available(header, account) < i64::from(count) * i64::from(header.base_reserve) {
         return Ok(Reserve::Low);
     }
-    count_subentries(store, owner, i64::from(count))?;
+    account.num_sub_entries = shifted(account.num_sub_entries, i64::from(count))?;
     Ok(Reserve::Taken)
 }
 

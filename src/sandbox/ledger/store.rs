@@ -4,108 +4,55 @@
 //! each open *level* remembers what the entries that it touched were before. That gives lookups and books that are always
 //! current, a rollback that restores, and for each level the exact `LedgerEntryChanges` that core would emit: an entry
 //! that was loaded for writing counts as updated even if nothing in it changed.
+//!
+//! All levels share one log, of which each has the part from where it began. An entry knows its last place in that log, so
+//! that touching it again costs a comparison, and closing a level moves what was before out of the log instead of copying
+//! it (`cargo bench --bench ledger_instructions`: a crossing touches each of five entries several times).
 
-use core::hash::{Hash, Hasher};
-
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use stellar_xdr::{
-    AccountEntry, AccountId, Asset, ClaimableBalanceEntry, ClaimableBalanceId, LedgerEntry, LedgerEntryChange,
-    LedgerEntryChanges, LedgerEntryData, LedgerHeader, LedgerKey, LiquidityPoolEntry, OfferEntry, PoolId, PublicKey,
-    String64, TrustLineAsset, TrustLineEntry,
+    AccountEntry, AccountId, ClaimableBalanceEntry, ClaimableBalanceId, LedgerEntry, LedgerEntryChange,
+    LedgerEntryChanges, LedgerEntryData, LedgerHeader, LiquidityPoolEntry, OfferEntry, PoolId, TrustLineAsset,
+    TrustLineEntry,
 };
 
+pub(crate) use super::keys::Key;
 use super::offers::OfferTable;
 use super::owned::Owned;
 
-/// What a classic entry is found by: [`LedgerKey`] without the arms that hold contracts, and an offer by its id alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    Account(AccountId),
-    TrustLine(AccountId, TrustLineAsset),
+/// Where an entry that is no offer is kept. Good while a level is open: what is erased meanwhile keeps its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u32);
+
+/// A place with what it holds.
+#[derive(Clone, Debug)]
+struct Slot {
+    entry: Option<LedgerEntry>,
+    /// Where in the log it was noted last; nowhere if no open level touched it.
+    noted: Option<usize>,
+}
+
+/// What levels take note of.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    Entry(Place),
     Offer(i64),
-    Data(AccountId, String64),
-    Balance(ClaimableBalanceId),
-    Pool(PoolId),
 }
 
-/// Public keys and hashes are as good as random: eight bytes of each are hash enough.
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Account(account) => state.write_u64(account_bits(account)),
-            Self::TrustLine(account, asset) => {
-                state.write_u64(account_bits(account));
-                state.write_u64(match asset {
-                    TrustLineAsset::Native => 0,
-                    TrustLineAsset::CreditAlphanum4(credit) => {
-                        account_bits(&credit.issuer) ^ bits(&credit.asset_code.0)
-                    }
-                    TrustLineAsset::CreditAlphanum12(credit) => {
-                        account_bits(&credit.issuer) ^ bits(&credit.asset_code.0)
-                    }
-                    TrustLineAsset::PoolShare(pool) => bits(&pool.0.0),
-                });
-            }
-            Self::Offer(id) => state.write_i64(*id),
-            Self::Data(account, name) => {
-                state.write_u64(account_bits(account));
-                state.write(name);
-            }
-            Self::Balance(ClaimableBalanceId::ClaimableBalanceIdTypeV0(hash)) => state.write_u64(bits(&hash.0)),
-            Self::Pool(pool) => state.write_u64(bits(&pool.0.0)),
-        }
-    }
-}
-
-/// Up to eight bytes as a number.
-fn bits(bytes: &[u8]) -> u64 {
-    bytes.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
-}
-
-fn account_bits(account: &AccountId) -> u64 {
-    let PublicKey::PublicKeyTypeEd25519(key) = &account.0;
-    bits(&key.0)
-}
-
-impl Key {
-    /// The key of an entry.
-    pub(crate) fn of(entry: &LedgerEntry) -> Self {
-        match &entry.data {
-            LedgerEntryData::Account(account) => Self::Account(account.account_id.clone()),
-            LedgerEntryData::Trustline(line) => Self::TrustLine(line.account_id.clone(), line.asset.clone()),
-            LedgerEntryData::Offer(offer) => Self::Offer(offer.offer_id),
-            LedgerEntryData::Data(data) => Self::Data(data.account_id.clone(), data.data_name.clone()),
-            LedgerEntryData::ClaimableBalance(balance) => Self::Balance(balance.balance_id.clone()),
-            LedgerEntryData::LiquidityPool(pool) => Self::Pool(pool.liquidity_pool_id.clone()),
-            other => unreachable!("no classic entry: {}", other.name()),
-        }
-    }
-
-    /// From the protocol's key; `None` for what only contracts have.
-    pub(crate) fn from_ledger_key(key: &LedgerKey) -> Option<Self> {
-        Some(match key {
-            LedgerKey::Account(key) => Self::Account(key.account_id.clone()),
-            LedgerKey::Trustline(key) => Self::TrustLine(key.account_id.clone(), key.asset.clone()),
-            LedgerKey::Offer(key) => Self::Offer(key.offer_id),
-            LedgerKey::Data(key) => Self::Data(key.account_id.clone(), key.data_name.clone()),
-            LedgerKey::ClaimableBalance(key) => Self::Balance(key.balance_id.clone()),
-            LedgerKey::LiquidityPool(key) => Self::Pool(key.liquidity_pool_id.clone()),
-            _ => return None,
-        })
-    }
-
-    /// The key of an account's line for an asset that is not native.
-    pub(crate) fn line(account: &AccountId, asset: &Asset) -> Self {
-        Self::TrustLine(account.clone(), super::assets::trust_line_asset(asset))
-    }
+/// What something was before a level first touched it.
+#[derive(Clone, Debug)]
+struct Noted {
+    subject: Subject,
+    before: Option<LedgerEntry>,
+    /// Where in the log an enclosing level noted it.
+    earlier: Option<usize>,
 }
 
 /// An open nesting level.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Level {
-    /// What was touched, in order, as it was before.
-    touched: Vec<(Key, Option<Box<LedgerEntry>>)>,
-    seen: FxHashSet<Key>,
+    /// Where its part of the log begins.
+    start: usize,
     id_pool: u64,
     fee_pool: i64,
 }
@@ -114,26 +61,36 @@ struct Level {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) header: LedgerHeader,
-    entries: FxHashMap<Key, Box<LedgerEntry>>,
+    places: FxHashMap<Key, Place>,
+    slots: Vec<Slot>,
+    free: Vec<Place>,
+    /// What was erased since the outermost level began, and may have come back.
+    erased: Vec<(Key, Place)>,
     offers: OfferTable,
+    /// Where in the log offers were noted last.
+    offers_noted: FxHashMap<i64, usize>,
     /// Which accounts hold pool shares, by account: revoking an authorisation must find them.
     pool_shares: FxHashMap<AccountId, Vec<PoolId>>,
     owned: Owned,
     levels: Vec<Level>,
-    /// Levels that were closed, kept for their memory.
-    spare: Vec<Level>,
+    /// What open levels touched, in order.
+    log: Vec<Noted>,
 }
 
 impl Store {
     pub(crate) fn new(header: LedgerHeader) -> Self {
         Self {
             header,
-            entries: FxHashMap::default(),
+            places: FxHashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            erased: Vec::new(),
             offers: OfferTable::default(),
+            offers_noted: FxHashMap::default(),
             pool_shares: FxHashMap::default(),
             owned: Owned::default(),
             levels: Vec::new(),
-            spare: Vec::new(),
+            log: Vec::new(),
         }
     }
 
@@ -145,62 +102,183 @@ impl Store {
 
     /// Opens a nested level.
     pub(crate) fn begin(&mut self) {
-        let mut level = self.spare.pop().unwrap_or_default();
-        level.id_pool = self.header.id_pool;
-        level.fee_pool = self.header.fee_pool;
-        self.levels.push(level);
+        let LedgerHeader { id_pool, fee_pool, .. } = self.header;
+        self.levels.push(Level { start: self.log.len(), id_pool, fee_pool });
+    }
+
+    fn end(&mut self) -> Level {
+        let Some(level) = self.levels.pop() else { unreachable!("no open level") };
+        level
     }
 
     /// Closes the innermost level and keeps its changes, as the enclosing level's own.
     pub(crate) fn commit(&mut self) {
-        let Some(mut level) = self.levels.pop() else { unreachable!("no open level") };
-        if let Some(parent) = self.levels.last_mut() {
-            for (key, before) in level.touched.drain(..) {
-                if parent.seen.insert(key.clone()) {
-                    parent.touched.push((key, before));
-                }
-            }
+        let level = self.end();
+        self.hand_on(level);
+    }
+
+    /// [`commit`](Self::commit), telling what the level changed, as core says it: an old entry's state, then what became of
+    /// it.
+    pub(crate) fn commit_with_changes(&mut self) -> LedgerEntryChanges {
+        let level = self.end();
+        let noted = &self.log[level.start..];
+        let mut changes = Vec::with_capacity(noted.iter().map(|noted| 1 + usize::from(noted.before.is_some())).sum());
+        for at in level.start..self.log.len() {
+            self.push_changes(&mut changes, at);
         }
-        self.recycle(level);
+        self.hand_on(level);
+        super::header::entry_changes(changes)
+    }
+
+    /// Adds what became of something noted. Moves out of the log what no enclosing level needs.
+    fn push_changes(&mut self, changes: &mut Vec<LedgerEntryChange>, at: usize) {
+        let after = self.current(self.log[at].subject);
+        let is_needed = self.is_needed_outside(self.log[at].earlier);
+        let before = &mut self.log[at].before;
+        let removed = before.as_ref().filter(|_| after.is_none()).map(LedgerEntry::to_key);
+        let is_new = before.is_none();
+        if let Some(before) = if is_needed { before.clone() } else { before.take() } {
+            changes.push(LedgerEntryChange::State(before));
+        }
+        if let Some(after) = after {
+            changes.push(if is_new { LedgerEntryChange::Created(after) } else { LedgerEntryChange::Updated(after) });
+        } else if let Some(key) = removed {
+            changes.push(LedgerEntryChange::Removed(key));
+        }
+    }
+
+    /// Leaves to the enclosing level what it did not note itself.
+    fn hand_on(&mut self, level: Level) {
+        let mut kept = level.start;
+        for at in level.start..self.log.len() {
+            let Noted { subject, earlier, .. } = self.log[at];
+            if !self.is_needed_outside(earlier) {
+                self.set_noted(subject, earlier);
+                continue;
+            }
+            if kept != at {
+                self.log.swap(kept, at);
+                self.set_noted(subject, Some(kept));
+            }
+            kept += 1;
+        }
+        self.log.truncate(kept);
+        self.forget_erased();
+    }
+
+    /// Whether the innermost open level must know what a level inside of it noted: if it did not note the same before.
+    fn is_needed_outside(&self, earlier: Option<usize>) -> bool {
+        self.levels.last().is_some_and(|level| earlier.is_none_or(|earlier| earlier < level.start))
     }
 
     /// Closes the innermost level and undoes what was done in it.
     pub(crate) fn rollback(&mut self) {
-        let Some(mut level) = self.levels.pop() else { unreachable!("no open level") };
-        for (key, before) in level.touched.drain(..).rev() {
-            match before {
-                Some(entry) => self.write(&key, *entry),
-                None => self.delete(&key),
+        let level = self.end();
+        while self.log.len() > level.start
+            && let Some(Noted { subject, before, earlier }) = self.log.pop()
+        {
+            self.set_noted(subject, earlier);
+            match (subject, before) {
+                (Subject::Entry(place), before) => self.set(place, before),
+                (Subject::Offer(_), Some(entry)) => self.offers.put(&entry, offer_in(&entry)),
+                (Subject::Offer(id), None) => _ = self.offers.remove(id),
             }
         }
         self.header.id_pool = level.id_pool;
         self.header.fee_pool = level.fee_pool;
-        self.recycle(level);
+        self.forget_erased();
     }
 
-    fn recycle(&mut self, mut level: Level) {
-        level.touched.clear();
-        level.seen.clear();
-        self.spare.push(level);
+    /// Notes what something was before the innermost level first touches it.
+    fn note(&mut self, subject: Subject) {
+        let Some(level) = self.levels.last() else { return };
+        let earlier = match subject {
+            Subject::Entry(place) => self.slot(place).noted,
+            Subject::Offer(id) => self.offers_noted.get(&id).copied(),
+        };
+        if earlier.is_some_and(|earlier| earlier >= level.start) {
+            return;
+        }
+        let before = self.current(subject);
+        self.set_noted(subject, Some(self.log.len()));
+        self.log.push(Noted { subject, before, earlier });
     }
 
-    /// What the innermost level changed, as core says it: an old entry's state, then what became of it.
-    pub(crate) fn changes(&self) -> LedgerEntryChanges {
-        let Some(level) = self.levels.last() else { unreachable!("no open level") };
-        let mut changes = Vec::with_capacity(2 * level.touched.len());
-        for (key, before) in &level.touched {
-            let after = self.entry(key);
-            if let Some(before) = before {
-                changes.push(LedgerEntryChange::State((**before).clone()));
-                changes.push(match after {
-                    Some(after) => LedgerEntryChange::Updated(after),
-                    None => LedgerEntryChange::Removed(before.to_key()),
-                });
-            } else if let Some(after) = after {
-                changes.push(LedgerEntryChange::Created(after));
+    fn set_noted(&mut self, subject: Subject, noted: Option<usize>) {
+        match (subject, noted) {
+            (Subject::Entry(place), noted) => self.slot_mut(place).noted = noted,
+            (Subject::Offer(id), Some(noted)) => _ = self.offers_noted.insert(id, noted),
+            (Subject::Offer(id), None) => _ = self.offers_noted.remove(&id),
+        }
+    }
+
+    fn current(&self, subject: Subject) -> Option<LedgerEntry> {
+        match subject {
+            Subject::Entry(place) => self.slot(place).entry.clone(),
+            Subject::Offer(id) => self.offers.get(id),
+        }
+    }
+
+    // Places.
+
+    fn slot(&self, place: Place) -> &Slot {
+        &self.slots[place.0 as usize]
+    }
+
+    fn slot_mut(&mut self, place: Place) -> &mut Slot {
+        &mut self.slots[place.0 as usize]
+    }
+
+    /// Where an entry is kept that is no offer; `None` if there is none.
+    pub(crate) fn place(&self, key: &Key) -> Option<Place> {
+        self.places.get(key).copied().filter(|place| self.slot(*place).entry.is_some())
+    }
+
+    #[expect(clippy::expect_used, reason = "four billion entries do not fit in memory")]
+    fn place_or_new(&mut self, key: Key) -> Place {
+        let (slots, free) = (&mut self.slots, &mut self.free);
+        *self.places.entry(key).or_insert_with(|| {
+            free.pop().unwrap_or_else(|| {
+                slots.push(Slot { entry: None, noted: None });
+                Place(u32::try_from(slots.len() - 1).expect("fewer than 2^32 entries"))
+            })
+        })
+    }
+
+    /// Puts an entry into its place, or empties that.
+    fn set(&mut self, place: Place, entry: Option<LedgerEntry>) {
+        let slot = &mut self.slots[place.0 as usize];
+        let old = core::mem::replace(&mut slot.entry, entry);
+        match (old, &slot.entry) {
+            (Some(old), None) => {
+                if let Some((account, pool)) = pool_share(&old) {
+                    remove_pool_share(&mut self.pool_shares, account, pool);
+                }
+                let key = Key::of(&old);
+                self.owned.went(&key);
+                self.erased.push((key, place));
+            }
+            (None, Some(new)) => {
+                if let Some((account, pool)) = pool_share(new) {
+                    self.pool_shares.entry(account.clone()).or_default().push(pool.clone());
+                }
+                self.owned.appeared(&Key::of(new));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+
+    /// Once no level is open, the places of what was erased and did not come back may be taken by others.
+    fn forget_erased(&mut self) {
+        if !self.levels.is_empty() {
+            return;
+        }
+        for (key, place) in self.erased.drain(..) {
+            // The same key may have been erased twice.
+            if self.slots[place.0 as usize].entry.is_none() && self.places.remove(&key).is_some() {
+                self.free.push(place);
             }
         }
-        super::header::entry_changes(changes)
     }
 
     // Reading, without a trace.
@@ -209,40 +287,59 @@ impl Store {
     pub(crate) fn entry(&self, key: &Key) -> Option<LedgerEntry> {
         match key {
             Key::Offer(id) => self.offers.get(*id),
-            _ => self.entries.get(key).map(|entry| (**entry).clone()),
+            _ => self.kept(key).cloned(),
         }
     }
 
     pub(crate) fn exists(&self, key: &Key) -> bool {
         match key {
             Key::Offer(id) => self.offers.contains(*id),
-            _ => self.entries.contains_key(key),
+            _ => self.place(key).is_some(),
         }
     }
 
+    fn kept(&self, key: &Key) -> Option<&LedgerEntry> {
+        self.slot(*self.places.get(key)?).entry.as_ref()
+    }
+
+    /// Where an account is kept.
+    pub(crate) fn account_place(&self, id: &AccountId) -> Option<Place> {
+        self.place(&Key::Account(id.clone()))
+    }
+
     pub(crate) fn account(&self, id: &AccountId) -> Option<&AccountEntry> {
-        match &self.entries.get(&Key::Account(id.clone()))?.data {
+        self.account_at(*self.places.get(&Key::Account(id.clone()))?)
+    }
+
+    /// The account at a place; `None` if it was erased.
+    pub(crate) fn account_at(&self, place: Place) -> Option<&AccountEntry> {
+        match &self.slot(place).entry.as_ref()?.data {
             LedgerEntryData::Account(account) => Some(account),
-            _ => unreachable!("an account's key finds an account"),
+            _ => unreachable!("an account's place holds an account"),
         }
     }
 
     pub(crate) fn line(&self, key: &Key) -> Option<&TrustLineEntry> {
-        match &self.entries.get(key)?.data {
+        self.line_at(*self.places.get(key)?)
+    }
+
+    /// The trust line at a place; `None` if it was erased.
+    pub(crate) fn line_at(&self, place: Place) -> Option<&TrustLineEntry> {
+        match &self.slot(place).entry.as_ref()?.data {
             LedgerEntryData::Trustline(line) => Some(line),
-            _ => unreachable!("a line's key finds a line"),
+            _ => unreachable!("a line's place holds a line"),
         }
     }
 
     pub(crate) fn pool(&self, id: &PoolId) -> Option<&LiquidityPoolEntry> {
-        match &self.entries.get(&Key::Pool(id.clone()))?.data {
+        match &self.kept(&Key::Pool(id.clone()))?.data {
             LedgerEntryData::LiquidityPool(pool) => Some(pool),
             _ => unreachable!("a pool's key finds a pool"),
         }
     }
 
     pub(crate) fn balance(&self, id: &ClaimableBalanceId) -> Option<&ClaimableBalanceEntry> {
-        match &self.entries.get(&Key::Balance(id.clone()))?.data {
+        match &self.kept(&Key::Balance(id.clone()))?.data {
             LedgerEntryData::ClaimableBalance(balance) => Some(balance),
             _ => unreachable!("a balance's key finds a balance"),
         }
@@ -269,41 +366,47 @@ impl Store {
 
     /// Every entry that is no offer, in no order.
     pub(crate) fn entries_but_offers(&self) -> impl Iterator<Item = &LedgerEntry> {
-        self.entries.values().map(|entry| &**entry)
+        self.slots.iter().filter_map(|slot| slot.entry.as_ref())
     }
 
     /// Every entry, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = LedgerEntry> + '_ {
         let offers = self.offers.owners().flat_map(|(_, ids)| ids).filter_map(|id| self.offers.get(*id));
-        self.entries.values().map(|entry| (**entry).clone()).chain(offers)
+        self.slots.iter().filter_map(|slot| slot.entry.clone()).chain(offers)
     }
 
     /// Adds an entry as it is, outside of any level.
     pub(crate) fn restore(&mut self, entry: LedgerEntry) {
         assert!(self.levels.is_empty(), "entries are restored before anything is applied");
-        self.write(&Key::of(&entry), entry);
+        self.write(entry);
     }
 
     // Writing. Each of these counts the entry as touched by the innermost level.
 
     /// An entry that is no offer, to be written to.
     pub(crate) fn entry_mut(&mut self, key: &Key) -> Option<&mut LedgerEntry> {
-        self.entry_mut_with_header(key).map(|(entry, _)| entry)
+        self.entry_mut_at(*self.places.get(key)?).map(|(entry, _)| entry)
     }
 
-    fn entry_mut_with_header(&mut self, key: &Key) -> Option<(&mut LedgerEntry, &LedgerHeader)> {
-        let entry = self.entries.get_mut(key)?;
-        remember(&mut self.levels, key, || Some(entry.clone()));
+    fn entry_mut_at(&mut self, place: Place) -> Option<(&mut LedgerEntry, &LedgerHeader)> {
+        self.slot(place).entry.as_ref()?;
+        self.note(Subject::Entry(place));
+        let entry = self.slots[place.0 as usize].entry.as_mut()?;
         entry.last_modified_ledger_seq = self.header.ledger_seq;
         Some((entry, &self.header))
     }
 
     /// An account to be written to, with the header that says what its reserve is.
     pub(crate) fn account_mut_with_header(&mut self, id: &AccountId) -> Option<(&mut AccountEntry, &LedgerHeader)> {
-        let (entry, header) = self.entry_mut_with_header(&Key::Account(id.clone()))?;
+        self.account_at_mut_with_header(*self.places.get(&Key::Account(id.clone()))?)
+    }
+
+    /// [`account_mut_with_header`](Self::account_mut_with_header) of the account at a place.
+    pub(crate) fn account_at_mut_with_header(&mut self, place: Place) -> Option<(&mut AccountEntry, &LedgerHeader)> {
+        let (entry, header) = self.entry_mut_at(place)?;
         match &mut entry.data {
             LedgerEntryData::Account(account) => Some((account, header)),
-            _ => unreachable!("an account's key finds an account"),
+            _ => unreachable!("an account's place holds an account"),
         }
     }
 
@@ -312,9 +415,14 @@ impl Store {
     }
 
     pub(crate) fn line_mut(&mut self, key: &Key) -> Option<&mut TrustLineEntry> {
-        match &mut self.entry_mut(key)?.data {
+        self.line_at_mut(*self.places.get(key)?)
+    }
+
+    /// The trust line at a place, to be written to; `None` if it was erased.
+    pub(crate) fn line_at_mut(&mut self, place: Place) -> Option<&mut TrustLineEntry> {
+        match &mut self.entry_mut_at(place)?.0.data {
             LedgerEntryData::Trustline(line) => Some(line),
-            _ => unreachable!("a line's key finds a line"),
+            _ => unreachable!("a line's place holds a line"),
         }
     }
 
@@ -328,19 +436,27 @@ impl Store {
     /// Adds an entry, or writes the whole of an existing one.
     pub(crate) fn put(&mut self, mut entry: LedgerEntry) {
         entry.last_modified_ledger_seq = self.header.ledger_seq;
-        let key = Key::of(&entry);
-        self.touch(&key);
-        self.write(&key, entry);
+        self.write(entry);
     }
 
     /// Removes an entry; it must exist.
     pub(crate) fn erase(&mut self, key: &Key) {
-        assert!(self.exists(key), "erasing what does not exist: {key:?}");
-        self.touch(key);
-        self.delete(key);
+        let erased = match key {
+            Key::Offer(id) => {
+                self.note(Subject::Offer(*id));
+                self.offers.remove(*id)
+            }
+            _ => self.place(key).is_some_and(|place| {
+                self.note(Subject::Entry(place));
+                self.set(place, None);
+                true
+            }),
+        };
+        assert!(erased, "erasing what does not exist: {key:?}");
+        self.forget_erased();
     }
 
-    /// Counts an entry as loaded for writing: as touched by the innermost level and modified in this ledger.
+    /// Counts an existing entry as loaded for writing: as touched by the innermost level and modified in this ledger.
     pub(crate) fn touch_entry(&mut self, key: &Key) {
         match self.entry(key) {
             Some(entry) if matches!(key, Key::Offer(_)) => self.put(entry),
@@ -348,13 +464,9 @@ impl Store {
         }
     }
 
-    /// Counts an entry as touched by the innermost level.
-    pub(crate) fn touch(&mut self, key: &Key) {
-        let (entries, offers) = (&self.entries, &self.offers);
-        remember(&mut self.levels, key, || match key {
-            Key::Offer(id) => offers.get(*id).map(Box::new),
-            _ => entries.get(key).cloned(),
-        });
+    /// Counts an existing offer as touched by the innermost level.
+    pub(crate) fn touch_offer(&mut self, id: i64) {
+        self.note(Subject::Offer(id));
     }
 
     /// A new id for an offer.
@@ -363,49 +475,34 @@ impl Store {
         i64::try_from(self.header.id_pool).unwrap_or(i64::MAX)
     }
 
-    fn write(&mut self, key: &Key, entry: LedgerEntry) {
+    fn write(&mut self, entry: LedgerEntry) {
         if let LedgerEntryData::Offer(offer) = &entry.data {
+            self.note(Subject::Offer(offer.offer_id));
             self.offers.put(&entry, offer);
-            return;
-        }
-        if let Some(old) = self.entries.get_mut(key) {
-            **old = entry;
-            return;
-        }
-        if let Key::TrustLine(account, TrustLineAsset::PoolShare(pool)) = key {
-            self.pool_shares.entry(account.clone()).or_default().push(pool.clone());
-        }
-        self.owned.appeared(key);
-        self.entries.insert(key.clone(), Box::new(entry));
-    }
-
-    /// Removes an entry if it exists.
-    fn delete(&mut self, key: &Key) {
-        if let Key::Offer(id) = key {
-            if self.offers.contains(*id) {
-                self.offers.remove(*id);
-            }
-            return;
-        }
-        self.entries.remove(key);
-        self.owned.went(key);
-        if let Key::TrustLine(account, TrustLineAsset::PoolShare(pool)) = key
-            && let Some(pools) = self.pool_shares.get_mut(account)
-        {
-            pools.retain(|other| other != pool);
-            if pools.is_empty() {
-                self.pool_shares.remove(account);
-            }
+        } else {
+            let place = self.place_or_new(Key::of(&entry));
+            self.note(Subject::Entry(place));
+            self.set(place, Some(entry));
         }
     }
 }
 
-/// Notes what an entry was before the innermost level first touched it.
-fn remember(levels: &mut [Level], key: &Key, before: impl FnOnce() -> Option<Box<LedgerEntry>>) {
-    if let Some(level) = levels.last_mut()
-        && level.seen.insert(key.clone())
-    {
-        level.touched.push((key.clone(), before()));
+/// Of which pool an entry is a share, and whose.
+fn pool_share(entry: &LedgerEntry) -> Option<(&AccountId, &PoolId)> {
+    match &entry.data {
+        LedgerEntryData::Trustline(TrustLineEntry { account_id, asset: TrustLineAsset::PoolShare(pool), .. }) => {
+            Some((account_id, pool))
+        }
+        _ => None,
+    }
+}
+
+fn remove_pool_share(pool_shares: &mut FxHashMap<AccountId, Vec<PoolId>>, account: &AccountId, pool: &PoolId) {
+    if let Some(pools) = pool_shares.get_mut(account) {
+        pools.retain(|other| other != pool);
+        if pools.is_empty() {
+            pool_shares.remove(account);
+        }
     }
 }
 

@@ -1,19 +1,24 @@
 //! What happens to a transaction that is handed in: the checks of stellar-core's `/tx`.
 
+use rustc_hash::FxHashMap;
 use stellar_xdr::{
-    Hash, InnerTransactionResult, InnerTransactionResultExt, InnerTransactionResultPair, OperationResult,
-    TransactionResult, TransactionResultExt, TransactionResultResult,
+    AccountId, Hash, InnerTransactionResult, InnerTransactionResultExt, InnerTransactionResultPair, OperationResult,
+    TransactionExt, TransactionResult, TransactionResultExt, TransactionResultResult,
 };
 
 use super::apply::inner_result;
 use super::entries::account_available;
 use super::frame::Frame;
 use super::header::vec_m;
+use super::lanes::Lanes;
 use super::mempool::{Mempool, Refused};
 use super::operations;
 use super::signatures::SignatureChecker;
 use super::store::Store;
 use super::validity::{self, Checking};
+
+/// The most that may be set aside for a contract's resources (`MAX_RESOURCE_FEE`).
+const MAX_RESOURCE_FEE: i64 = 1 << 50;
 
 /// The answer to a transaction that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +48,26 @@ pub enum SubmitOutcome {
 }
 
 /// Judges a transaction against the last closed ledger and what waits. Checks are those of the ledger that comes next.
-pub(crate) fn submit(store: &mut Store, mempool: &mut Mempool, frame: Frame, close_time_slack_s: u64) -> SubmitOutcome {
+pub(crate) fn submit(
+    store: &mut Store,
+    mempool: &mut Mempool,
+    frame: Frame,
+    lanes: Lanes,
+    close_time_slack_s: u64,
+) -> SubmitOutcome {
     use TransactionResultResult as R;
     let hash = frame.hash.clone();
-    let max_size = store.header.max_tx_set_size;
     let error = |result, fee| SubmitOutcome::Error { hash: hash.clone(), result: transaction_result(result, fee) };
-    match mempool.check(&frame, max_size) {
-        Ok(()) => {}
+    if is_malformed(&frame) {
+        return error(R::TxMalformed, 0);
+    }
+    let room = match mempool.check(&frame, lanes) {
+        Ok(room) => room,
         Err(Refused::Duplicate) => return SubmitOutcome::Duplicate { hash },
         Err(Refused::TryAgainLater) => return SubmitOutcome::TryAgainLater { hash },
         Err(Refused::OldSequence) => return error(R::TxBadSeq, 0),
         Err(Refused::FeeTooLow { wanted }) => return error(R::TxInsufficientFee, wanted),
-    }
+    };
     store.header.ledger_seq += 1;
     let judged = judge(store, &frame, close_time_slack_s);
     store.header.ledger_seq -= 1;
@@ -67,8 +80,43 @@ pub(crate) fn submit(store: &mut Store, mempool: &mut Mempool, frame: Frame, clo
     if available.saturating_sub(frame.fee_bid()) < owed {
         return error(R::TxInsufficientBalance, min_fee(store, &frame));
     }
-    mempool.add(frame, max_size);
+    mempool.add(frame, room);
     SubmitOutcome::Pending { hash }
+}
+
+/// What core's queue looks at before all else (`TransactionQueue::tryAdd`): what is attached for contracts must be there for
+/// those alone, and no fee may be negative.
+fn is_malformed(frame: &Frame) -> bool {
+    let resource_fee = match &frame.tx().ext {
+        TransactionExt::V0 => None,
+        TransactionExt::V1(data) => Some(data.resource_fee),
+    };
+    let bad_resource_fee =
+        resource_fee.is_some_and(|fee| !(0..=MAX_RESOURCE_FEE).contains(&fee) || fee > frame.fee_bid());
+    frame.fee_bid() < 0 || resource_fee.is_some() != frame.is_of_contracts() || bad_resource_fee
+}
+
+/// Of these transactions, the sources of those that cannot be in the next ledger: they are not valid (any more), or their
+/// payer cannot pay for all that waits on them (`TxSetUtils::getInvalidTxList`).
+pub(crate) fn invalid<'a>(
+    store: &Store,
+    frames: impl Iterator<Item = &'a Frame>,
+    close_time_slack_s: u64,
+) -> Vec<AccountId> {
+    let (valid, invalid): (Vec<&Frame>, Vec<&Frame>) =
+        frames.partition(|frame| judge(store, frame, close_time_slack_s).is_ok());
+    let mut owed: FxHashMap<AccountId, i64> = FxHashMap::default();
+    for frame in &valid {
+        let owed = owed.entry(frame.fee_source()).or_default();
+        *owed = owed.saturating_add(frame.fee_bid());
+    }
+    let cannot_pay = |frame: &Frame| {
+        let payer = frame.fee_source();
+        let available = store.account(&payer).map_or(0, |account| account_available(&store.header, account));
+        owed.get(&payer).is_some_and(|owed| available < *owed)
+    };
+    let poor = valid.into_iter().filter(|frame| cannot_pay(frame));
+    invalid.into_iter().chain(poor).map(Frame::source).collect()
 }
 
 /// The fee that results of refusals speak of.
@@ -142,16 +190,16 @@ fn judge_inner(
     if let (_, Some(refusal)) = validity::common(store, frame, &mut checker, checking) {
         return Err(refusal);
     }
-    let mut results: Vec<OperationResult> =
-        frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
-    for (operation, result) in frame.operations().iter().zip(&mut results) {
+    for (index, operation) in frame.operations().iter().enumerate() {
         // As in core: what the protocol does not know comes first, then signatures, then the form.
         let source = frame.operation_source(operation);
         let judged = operations::check_supported(store, operation)
             .and_then(|()| validity::operation_signed(store, frame, &mut checker, operation))
             .and_then(|()| operations::check_form(store, &source, operation));
         if let Err(refusal) = judged {
-            *result = *refusal;
+            let mut results: Vec<OperationResult> =
+                frame.operations().iter().map(|operation| operations::untouched_result(&operation.body)).collect();
+            results[index] = *refusal;
             return Err(TransactionResultResult::TxFailed(vec_m(results)));
         }
     }

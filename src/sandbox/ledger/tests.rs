@@ -11,6 +11,14 @@ use stellar_xdr::{
 
 use super::*;
 
+mod applying;
+mod codes;
+mod invariants;
+mod protocols;
+mod queue;
+mod quotes;
+mod sponsors;
+
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
@@ -108,6 +116,43 @@ fn apply(ledger: &mut Ledger, source: &SigningKey, operations: Vec<OperationBody
 fn succeed(ledger: &mut Ledger, source: &SigningKey, operations: Vec<OperationBody>) {
     let result = apply(ledger, source, operations);
     assert!(matches!(result, TransactionResultResult::TxSuccess(_)), "{result:?}");
+}
+
+/// Applies one transaction whose operations have sources of their own, signed by all of them, in a ledger of its own. Gives
+/// its result, or the refusal's if it was not let in.
+fn apply_as(
+    ledger: &mut Ledger,
+    source: &SigningKey,
+    operations: Vec<(&SigningKey, OperationBody)>,
+) -> TransactionResultResult {
+    let mut signers = vec![source];
+    for (key, _) in &operations {
+        if !signers.iter().any(|signer| signer.to_bytes() == key.to_bytes()) {
+            signers.push(key);
+        }
+    }
+    let mut tx = transaction(source, sequence(ledger, source) + 1, Vec::new());
+    tx.fee = 100 * u32::try_from(operations.len()).unwrap();
+    let operations = operations.into_iter();
+    let with_source = operations.map(|(key, body)| Operation { source_account: Some(account_id(key).into()), body });
+    tx.operations = header::vec_m(with_source.collect());
+    let envelope = sign(ledger, tx, &signers);
+    match ledger.submit(envelope) {
+        SubmitOutcome::Error { result, .. } => return result.result,
+        outcome => assert!(matches!(outcome, SubmitOutcome::Pending { .. }), "{outcome:?}"),
+    }
+    let LedgerCloseMeta::V2(meta) = ledger.close(0, &[]).meta else { panic!("protocol 27 writes version 2") };
+    meta.tx_processing[0].result.result.result.clone()
+}
+
+/// The result of the operation that failed, as it is written for debugging: its kind and its code.
+fn failed(result: &TransactionResultResult) -> String {
+    let TransactionResultResult::TxFailed(results) = result else { panic!("{result:?}") };
+    let wrong = results.iter().find(|result| !operations::is_success(result));
+    match wrong.unwrap() {
+        OperationResult::OpInner(inner) => format!("{inner:?}"),
+        other => format!("{other:?}"),
+    }
 }
 
 /// A ledger with two traders that trust USD and hold some.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use stellar_xdr::{
     AccountId, GeneralizedTransactionSet, Hash, LedgerCloseMeta, ParallelTxsComponent, TransactionEnvelope,
-    TransactionPhase, TransactionSet, TransactionSetV1, TxSetComponent, TxSetComponentTxsMaybeDiscountedFee, WriteXdr,
+    TransactionPhase, TransactionResultPair, TransactionSet, TransactionSetV1, TxSetComponent,
+    TxSetComponentTxsMaybeDiscountedFee,
 };
 
 use super::assets::hash_xdr;
 use super::frame::Frame;
-use super::header::{sha256, vec_m, xdr_bytes};
+use super::header::{append_xdr, sha256, vec_m, xdr_bytes};
 
 /// The first protocol whose sets of transactions have phases and components.
 pub(crate) const GENERALIZED_FROM: u32 = 20;
@@ -91,7 +92,7 @@ pub(crate) fn unpack(set: &TxSet, network_id: &[u8; 32], header_fee: u32, max_si
     match set {
         TxSet::Legacy(set) => {
             let frames: Vec<Frame> = set.txs.iter().map(frame).collect();
-            let base_fee = Some(legacy_base_fee(&frames, header_fee, max_size));
+            let base_fee = Some(legacy_base_fee(frames.iter(), header_fee, max_size));
             frames.into_iter().map(|frame| Priced { frame, base_fee }).collect()
         }
         TxSet::Generalized(GeneralizedTransactionSet::V1(set)) => {
@@ -144,9 +145,13 @@ pub(crate) fn transactions_of(meta: &LedgerCloseMeta, network_id: &[u8; 32]) -> 
 }
 
 /// What everybody pays in a set of before protocol 20: if it is nearly full, the lowest bid (`TxSetFrame::getBaseFee`).
-pub(crate) fn legacy_base_fee(frames: &[Frame], header_fee: u32, max_size: u32) -> i64 {
-    let operations: i64 = frames.iter().map(Frame::num_operations).sum();
-    let lowest = frames.iter().map(|frame| {
+pub(crate) fn legacy_base_fee<'a>(
+    frames: impl Iterator<Item = &'a Frame> + Clone,
+    header_fee: u32,
+    max_size: u32,
+) -> i64 {
+    let operations: i64 = frames.clone().map(Frame::num_operations).sum();
+    let lowest = frames.map(|frame| {
         let operations = frame.num_operations().max(1);
         // Rounded up.
         frame.fee_bid().saturating_add(operations - 1) / operations
@@ -181,7 +186,32 @@ pub(crate) fn xored(a: &Hash, b: &Hash) -> [u8; 32] {
     core::array::from_fn(|i| a.0[i] ^ b.0[i])
 }
 
-/// SHA-256 of the results of a ledger.
-pub(crate) fn results_hash(results: &impl WriteXdr) -> Hash {
-    sha256(&xdr_bytes(results))
+/// SHA-256 of the results of a ledger: of a `TransactionResultSet`, which would take a copy of them all.
+pub(crate) fn results_hash<'a>(results: impl ExactSizeIterator<Item = &'a TransactionResultPair>) -> Hash {
+    let count = u32::try_from(results.len()).unwrap_or(u32::MAX);
+    let mut bytes = count.to_be_bytes().to_vec();
+    results.for_each(|result| append_xdr(&mut bytes, result));
+    sha256(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stellar_xdr::{TransactionResult, TransactionResultResult, TransactionResultSet};
+
+    #[test]
+    fn the_hash_of_results_is_that_of_their_set() {
+        let pair = |byte: u8, fee_charged| TransactionResultPair {
+            transaction_hash: Hash([byte; 32]),
+            result: TransactionResult {
+                fee_charged,
+                result: TransactionResultResult::TxBadSeq,
+                ext: stellar_xdr::TransactionResultExt::V0,
+            },
+        };
+        for results in [vec![], vec![pair(1, 100)], vec![pair(1, 100), pair(2, i64::MAX), pair(3, 0)]] {
+            let ours = results_hash(results.iter());
+            assert_eq!(ours, hash_xdr(&TransactionResultSet { results: vec_m(results) }));
+        }
+    }
 }

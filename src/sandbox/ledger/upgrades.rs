@@ -9,10 +9,11 @@ use stellar_xdr::{
 
 use crate::stellar::exchange::adjust_offer;
 
+use super::CURRENT_PROTOCOL;
 use super::assets::is_issuer;
 use super::entries::min_balance;
 use super::holdings::{Holding, exact_price, liabilities_of};
-use super::outcome::{Applied, internal};
+use super::outcome::{Applied, ensure, internal};
 use super::sponsorship::{remove_entry, touch_account};
 use super::store::{Key, Store, offer_in, offer_in_mut};
 
@@ -27,27 +28,39 @@ pub(crate) fn header_flags(header: &LedgerHeader) -> u32 {
 /// All flags that a header may have: pool trading, deposits and withdrawals disabled.
 const ALL_HEADER_FLAGS: u32 = 7;
 
-/// The upgrades of these that the protocol allows after one another (`Upgrades::isValidForApply`).
-pub(crate) fn allowed(header: &LedgerHeader, newest: u32, upgrades: &[LedgerUpgrade]) -> Vec<LedgerUpgrade> {
-    let mut version = header.ledger_version;
-    let mut is_allowed = |upgrade: &LedgerUpgrade| match upgrade {
-        LedgerUpgrade::Version(new) => {
-            let rises = (version + 1..=newest).contains(new);
-            if rises {
-                version = *new;
-            }
-            rises
-        }
+/// The first protocol whose headers have flags, and the first with contracts.
+const FLAGS_FROM: u32 = 18;
+const CONTRACTS_FROM: u32 = 20;
+
+/// Whether an upgrade may be applied at this protocol version (`Upgrades::isValidForApply`).
+fn is_valid(version: u32, newest: u32, upgrade: &LedgerUpgrade) -> bool {
+    match upgrade {
+        LedgerUpgrade::Version(new) => (version + 1..=newest).contains(new),
         LedgerUpgrade::BaseFee(value) | LedgerUpgrade::BaseReserve(value) => *value != 0,
         LedgerUpgrade::MaxTxSetSize(_) => true,
-        LedgerUpgrade::Flags(flags) => version >= 18 && flags & !ALL_HEADER_FLAGS == 0,
-        LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_) => false,
+        LedgerUpgrade::Flags(flags) => version >= FLAGS_FROM && flags & !ALL_HEADER_FLAGS == 0,
+        LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_) => version >= CONTRACTS_FROM,
+    }
+}
+
+/// The upgrades of these that this ledger can apply after one another; none of the contract engine's.
+pub(crate) fn allowed(header: &LedgerHeader, newest: u32, upgrades: &[LedgerUpgrade]) -> Vec<LedgerUpgrade> {
+    let mut version = header.ledger_version;
+    let mut is_allowed = |upgrade: &LedgerUpgrade| {
+        let of_contracts = matches!(upgrade, LedgerUpgrade::Config(_) | LedgerUpgrade::MaxSorobanTxSetSize(_));
+        let valid = is_valid(version, newest, upgrade) && !of_contracts;
+        if let (true, LedgerUpgrade::Version(new)) = (valid, upgrade) {
+            version = *new;
+        }
+        valid
     };
     upgrades.iter().filter(|upgrade| is_allowed(upgrade)).cloned().collect()
 }
 
-/// Applies one upgrade. Those of the contract engine change nothing here.
+/// Applies one upgrade. Those of the contract engine change nothing here. What is not valid is not applied, and core writes
+/// nothing about it.
 pub(crate) fn apply(store: &mut Store, upgrade: &LedgerUpgrade) -> Applied<()> {
+    ensure(is_valid(store.protocol(), CURRENT_PROTOCOL, upgrade), "an upgrade that is not valid")?;
     match upgrade {
         LedgerUpgrade::Version(version) => {
             store.header.ledger_version = *version;
@@ -108,7 +121,7 @@ fn fit_offers_of(store: &mut Store, account: &AccountId, ids: &[i64], min_balanc
         add_total(&mut selling, account, &offer.selling, liabilities.selling);
         add_total(&mut buying, account, &offer.buying, liabilities.buying);
     }
-    let balance = Holding::of(account, &Asset::Native).balance(store);
+    let balance = Holding::of(store, account, &Asset::Native).balance(store);
     let mut remaining = Remaining::new();
     for id in ids {
         let Some(mut entry) = store.entry(&Key::Offer(*id)) else { return internal("an offer without an entry") };
@@ -142,7 +155,7 @@ fn exceeds(totals: &Totals, asset: &Asset, cap: i64) -> bool {
 
 /// What an account could sell if it had no offers.
 fn cap_to_sell(store: &Store, account: &AccountId, asset: &Asset, native: i64) -> i64 {
-    match Holding::of(account, asset) {
+    match Holding::of(store, account, asset) {
         Holding::Native(_) => native,
         Holding::Issuer => i64::MAX,
         holding if holding.may_maintain(store) => holding.balance(store),
@@ -152,11 +165,13 @@ fn cap_to_sell(store: &Store, account: &AccountId, asset: &Asset, native: i64) -
 
 /// What an account could buy if it had no offers.
 fn cap_to_buy(store: &Store, account: &AccountId, asset: &Asset, native: i64) -> i64 {
-    match Holding::of(account, asset) {
+    match Holding::of(store, account, asset) {
         Holding::Native(_) => i64::MAX - native,
         Holding::Issuer => i64::MAX,
         holding if !holding.may_maintain(store) => 0,
-        Holding::Line(key) => store.line(&key).map_or(0, |line| line.limit - line.balance),
+        Holding::Line(place) => {
+            place.and_then(|place| store.line_at(place)).map_or(0, |line| line.limit - line.balance)
+        }
     }
 }
 
@@ -174,7 +189,7 @@ fn count_remaining(remaining: &mut Remaining, account: &AccountId, offer: &Offer
 /// it here, and so do we.
 fn set_liabilities(store: &mut Store, account: &AccountId, remaining: &Remaining) -> Applied<()> {
     for (asset, (selling, buying)) in remaining {
-        let holding = Holding::of(account, asset);
+        let holding = Holding::of(store, account, asset);
         let now = holding.liabilities(store);
         holding.add_selling(store, selling - now.selling)?;
         holding.add_buying(store, buying - now.buying)?;

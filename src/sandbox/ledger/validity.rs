@@ -11,6 +11,9 @@ use super::operations::{self, Threshold};
 use super::signatures::SignatureChecker;
 use super::store::Store;
 
+/// The first protocol with contracts.
+const CONTRACTS_FROM: u32 = 20;
+
 /// How far a transaction came before it was refused, which decides whether its sequence number is consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Progress {
@@ -78,6 +81,9 @@ fn before_sequence(store: &Store, frame: &Frame, checking: Checking) -> Option<T
     if frame.operations().is_empty() {
         return Some(R::TxMissingOperation);
     }
+    if frame.mixes_contracts() || (protocol < CONTRACTS_FROM && frame.is_of_contracts()) {
+        return Some(R::TxMalformed);
+    }
     // What is attached for contracts makes no difference to a contract's operation, which is not supported anyway.
     if protocol >= 21 && frame.tx().ext != TransactionExt::V0 && !frame.is_of_contracts() {
         return Some(R::TxMalformed);
@@ -114,7 +120,7 @@ fn is_too_late(store: &Store, frame: &Frame, slack_s: u64) -> bool {
 fn is_bad_sequence(store: &Store, frame: &Frame, account: &AccountEntry) -> bool {
     let SequenceNumber(current) = account.seq_num;
     let wanted = frame.sequence();
-    if wanted == i64::from(store.header.ledger_seq) << 32 {
+    if frame.is_first_of(store.header.ledger_seq) {
         return true;
     }
     if store.protocol() >= 19

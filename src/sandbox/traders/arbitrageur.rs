@@ -3,7 +3,7 @@
 use super::super::actor::Actor;
 use super::super::random::Random;
 use super::view::View;
-use super::{TRADE_WORTH_XLM, Trader, round_amount, round_price};
+use super::{TRADE_WORTH_XLM, Trader, market_with_offers, round_amount, round_price};
 use crate::stellar::Side;
 use stellar_xdr::OperationBody;
 
@@ -36,6 +36,10 @@ impl Trader for Arbitrageur {
 
     fn markets(&self) -> &[usize] {
         &self.markets
+    }
+
+    fn resume(&mut self, view: &View<'_>) {
+        self.traded_on = market_with_offers(&self.actor, &self.markets, view);
     }
 
     fn act(&mut self, view: &View<'_>, random: &mut Random) -> Vec<OperationBody> {

@@ -7,19 +7,29 @@
 //! whoever quotes ten is first in line for the [`Taker`]s (they trade for reasons of their own, on either side alike)
 //! and first to be hit by the [`Arbitrageur`]s when the reference has moved on and the quotes have not. [`Noise`]
 //! traders come and go in between.
+//!
+//! Whoever asks for more ([`Activity::Of`]) also gets a maker of another habit, which stands nearer and leans away from
+//! what it holds too much of; and on the first market a liquidity pool: a [`Depositor`] founds it, and a
+//! [`PoolArbitrageur`] takes what it and the book differ by.
 
 mod arbitrageur;
+mod depositor;
 mod maker;
 mod noise;
+mod pool_arbitrageur;
 mod taker;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use super::actor::Actor;
 use super::random::Random;
 use crate::stellar::{Price, Stroops};
 use arbitrageur::Arbitrageur;
+use depositor::Depositor;
 use maker::Maker;
 use noise::Noise;
+use pool_arbitrageur::PoolArbitrageur;
 use stellar_xdr::OperationBody;
 use taker::Taker;
 pub(crate) use view::View;
@@ -39,6 +49,35 @@ pub enum Activity {
     Still,
     /// Makers follow the reference, takers take.
     Lively,
+    /// Those who are asked for, and what they need.
+    Of(Crowd),
+}
+
+impl Activity {
+    /// Whether anybody acts after the founding.
+    pub(crate) fn is_lively(self) -> bool {
+        matches!(self, Self::Lively | Self::Of(_))
+    }
+}
+
+/// Kinds of traders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each kind is there or is not")]
+pub struct Crowd {
+    /// Those who place an offer somewhere, think better of it, and cancel.
+    pub noise: bool,
+    /// Those who trade now, at the market.
+    pub takers: bool,
+    /// Makers: a deep book that follows the reference, and on the first market one who stands nearer and leans.
+    pub makers: bool,
+    /// Arbitrageurs on the first market: between book and reference, and between book and a liquidity pool, which is
+    /// founded for them.
+    pub arbitrage: bool,
+}
+
+impl Crowd {
+    /// All of them.
+    pub const ALL: Self = Self { noise: true, takers: true, makers: true, arbitrage: true };
 }
 
 /// A trader: an account with a habit.
@@ -52,6 +91,9 @@ pub(crate) trait Trader: std::fmt::Debug + Send {
     /// What it does in this ledger: up to a hundred operations, mostly none.
     fn act(&mut self, view: &View<'_>, random: &mut Random) -> Vec<OperationBody>;
 
+    /// Remembers what it was about, from what stands in the ledger: a world that was stopped goes on.
+    fn resume(&mut self, _view: &View<'_>) {}
+
     /// What it does before the markets open, a transaction each.
     fn open(&self, _view: &View<'_>) -> Vec<Vec<OperationBody>> {
         Vec::new()
@@ -61,20 +103,29 @@ pub(crate) trait Trader: std::fmt::Debug + Send {
 /// All traders for so many markets. The first market has a crowd of its own.
 pub(crate) fn recruit(seed: u64, markets: usize, activity: Activity) -> Vec<Box<dyn Trader>> {
     let mut recruits = Recruits { seed, traders: Vec::new() };
-    if activity == Activity::None {
-        return recruits.traders;
-    }
-    let lively = |count: usize| if activity == Activity::Lively { count } else { 0 };
+    let crowd = match activity {
+        Activity::None => return recruits.traders,
+        Activity::Still => Crowd { makers: true, ..Crowd::default() },
+        Activity::Lively => Crowd::ALL,
+        Activity::Of(crowd) => crowd,
+    };
+    let count = |wanted: bool, count: usize| if wanted { count } else { 0 };
     let all: Vec<usize> = (0..markets).collect();
     let (first, others) = all.split_at(1);
-    recruits.add(first, 3, Maker::new);
-    recruits.add(first, lively(8), Noise::new);
-    recruits.add(first, lively(6), Taker::new);
-    recruits.add(first, lively(2), Arbitrageur::new);
+    recruits.add(first, count(crowd.makers, 3), Maker::new);
+    recruits.add(first, count(crowd.noise, 8), Noise::new);
+    recruits.add(first, count(crowd.takers, 6), Taker::new);
+    recruits.add(first, count(crowd.arbitrage, 2), Arbitrageur::new);
     for group in others.chunks(MARKETS_A_GROUP) {
-        recruits.add(group, 1, Maker::new);
-        recruits.add(group, lively(2), Noise::new);
-        recruits.add(group, lively(2), Taker::new);
+        recruits.add(group, count(crowd.makers, 1), Maker::new);
+        recruits.add(group, count(crowd.noise, 2), Noise::new);
+        recruits.add(group, count(crowd.takers, 2), Taker::new);
+    }
+    // Last, so that the keys of all others are those of a lively world.
+    if let Activity::Of(crowd) = activity {
+        recruits.add(first, count(crowd.makers, 1), Maker::leaning);
+        recruits.add(first, count(crowd.arbitrage, 1), Depositor::new);
+        recruits.add(first, count(crowd.arbitrage, 1), PoolArbitrageur::new);
     }
     recruits.traders
 }
@@ -113,35 +164,14 @@ fn greatest_common_divisor(a: i32, b: i32) -> i32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
+/// The first of these markets on which a trader has an offer.
+fn market_with_offers(actor: &Actor, markets: &[usize], view: &View<'_>) -> Option<usize> {
+    markets.iter().copied().find(|&market| !view.own_offers(actor.id(), market).is_empty())
+}
+
 /// Whole units of 0.01: people do not trade in stroops.
 fn round_amount(units: f64) -> Stroops {
     #[expect(clippy::cast_possible_truncation, reason = "as saturates, and amounts here are small")]
     let hundredths = (units * 100.0).round() as i64;
     Stroops(hundredths.max(1).saturating_mul(100_000))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prices_are_round_and_near() {
-        let price = |value| round_price(value).map(|price| (price.n(), price.d()));
-        assert_eq!(price(0.1), Some((1, 10)));
-        assert_eq!(price(0.100_123_4), Some((500_617, 5_000_000)));
-        assert_eq!(price(1234.5), Some((2469, 2)));
-        assert_eq!(price(2e9), Some((2_000_000_000, 1)));
-        assert_eq!(price(1e-9), None);
-        assert_eq!(price(f64::NAN), None);
-    }
-
-    #[test]
-    fn every_market_has_a_maker_and_the_first_one_a_crowd() {
-        let traders = recruit(1, 50, Activity::Still);
-        for market in 0..50 {
-            assert!(traders.iter().any(|trader| trader.markets().contains(&market)), "{market}");
-        }
-        assert!(recruit(1, 50, Activity::None).is_empty());
-        assert!(recruit(1, 1, Activity::Lively).len() > recruit(1, 1, Activity::Still).len());
-    }
 }

@@ -3,6 +3,7 @@
 use super::super::actor::{self, asset_to_xdr};
 use super::super::ledger::Ledger;
 use super::super::reference::Reference;
+use super::super::setup::TRADER_CREDIT;
 use crate::stellar::{AccountId, Asset, Market, Price, STROOPS_PER_UNIT, Side, Stroops};
 use stellar_xdr::{OfferEntry, OperationBody};
 
@@ -60,6 +61,27 @@ impl View<'_> {
         };
         let best = self.ledger.offers(selling, buying).next()?;
         own_offer(&best, &base, &quote).map(|offer| offer.price)
+    }
+
+    /// How much of the credit of a market whose base is XLM a trader has given away since the founding, in units: what it
+    /// has bought the base with. Zero on markets whose base is the credit, where nobody leans.
+    pub(crate) fn credit_sold(&self, account: AccountId, market: usize) -> f64 {
+        let Market { base, quote } = &self.markets[market];
+        if *base != Asset::Native {
+            return 0.0;
+        }
+        let line = self.ledger.trustline(&actor::account_to_xdr(account), &actor::line_to_xdr(quote));
+        line.map_or(0.0, |line| units(TRADER_CREDIT.0 - line.balance))
+    }
+
+    /// What a market's liquidity pool holds: units of base, and of quote.
+    pub(crate) fn pool(&self, market: usize) -> Option<(f64, f64)> {
+        let Market { base, quote } = &self.markets[market];
+        let (base, quote) = (asset_to_xdr(base), asset_to_xdr(quote));
+        let stellar_xdr::LiquidityPoolEntryBody::LiquidityPoolConstantProduct(pool) =
+            &self.ledger.pool_of(&base, &quote)?.body;
+        let (a, b) = (units(pool.reserve_a), units(pool.reserve_b));
+        Some(if pool.params.asset_a == base { (a, b) } else { (b, a) })
     }
 
     /// The operation that offers so much base, anew (id 0) or in place of an older offer.

@@ -21,11 +21,11 @@ pub(crate) fn of_ledger(chain: &Chain<'_>, target: &Target, page: &Page) -> Resu
 }
 
 pub(crate) fn of_operation(chain: &Chain<'_>, target: &Target, page: &Page) -> Result<Vec<Value>, Problem> {
-    records(chain, target, page, &Scope::Operation(past::operation_place(chain, target)?))
+    records(chain, target, page, &Scope::Operation(past::operation_place(target, "op_id")?))
 }
 
 pub(crate) fn of_pool(chain: &Chain<'_>, target: &Target, page: &Page) -> Result<Vec<Value>, Problem> {
-    records(chain, target, page, &past::pool_scope(chain, target)?)
+    records(chain, target, page, &Scope::Pool(past::pool_id(target)?))
 }
 
 pub(crate) fn of_transaction(chain: &Chain<'_>, target: &Target, page: &Page) -> Result<Vec<Value>, Problem> {

@@ -14,8 +14,11 @@ use serde_json::{Map, Value, json};
 use stellar_xdr::{Operation, OperationBody};
 
 pub(crate) fn one(chain: &Chain<'_>, target: &Target) -> Result<Value, Problem> {
-    let place = past::operation_place(chain, target)?;
+    let place = past::operation_place(target, "id")?;
     let joined = joins_transactions(target)?;
+    if place.ledger() < past::elder(chain) {
+        return Err(Problem::before_history());
+    }
     record(chain, place, joined, &target.base_url).ok_or_else(Problem::not_found)
 }
 

@@ -95,15 +95,22 @@ fn pools_that_are_left_by_force_leave_claimable_balances() {
         "trustline_flags_updated",
         "claimable_balance_created",
         "claimable_balance_claimant_created",
+        "claimable_balance_created",
+        "claimable_balance_claimant_created",
         "liquidity_pool_revoked",
+        "claimable_balance_sponsorship_created",
+        "claimable_balance_sponsorship_created",
     ];
-    assert_eq!(types[..4], wanted, "{types:?}");
-    assert_members(&effects[3], BASE, "liquidity_pool reserves_revoked shares_revoked");
-    let revoked = &effects[3]["reserves_revoked"];
-    assert_eq!(revoked.as_array().unwrap().len(), 1, "lumens go back by themselves");
-    assert_eq!(revoked[0]["claimable_balance_id"], effects[1]["balance_id"]);
-    assert_eq!(revoked[0]["amount"], effects[1]["amount"]);
-    assert_eq!(effects[2]["account"], BOB.g());
+    assert_eq!(types, wanted);
+    assert_members(&effects[5], BASE, "liquidity_pool reserves_revoked shares_revoked");
+    let revoked = effects[5]["reserves_revoked"].as_array().unwrap();
+    assert_eq!(revoked.len(), 2);
+    for side in revoked {
+        let created = [&effects[1], &effects[3]].into_iter().find(|one| one["asset"] == side["asset"]).unwrap();
+        assert_eq!(side["claimable_balance_id"], created["balance_id"]);
+        assert_eq!(side["amount"], created["amount"]);
+    }
+    assert_eq!((&effects[2]["account"], &effects[4]["account"]), (&json!(BOB.g()), &json!(BOB.g())));
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn kinds() -> Vec<(&'static str, usize, &'static str, i64, String)> {
             13,
             format!("from to to_muxed to_muxed_id amount {ASSET} path source_amount destination_min source_asset_type"),
         ),
-        ("balance", 0, "create_claimable_balance", 14, of("asset amount claimants")),
+        ("balance", 0, "create_claimable_balance", 14, of("asset amount claimants sponsor")),
         ("claim", 0, "claim_claimable_balance", 15, of("balance_id claimant")),
         ("sponsor", 0, "begin_sponsoring_future_reserves", 16, of("sponsored_id")),
         ("sponsor", 5, "end_sponsoring_future_reserves", 17, of("begin_sponsor")),
@@ -75,7 +75,7 @@ fn kinds() -> Vec<(&'static str, usize, &'static str, i64, String)> {
         ("claw", 0, "clawback", 19, format!("from from_muxed from_muxed_id amount {ASSET}")),
         ("claw_balance", 0, "clawback_claimable_balance", 20, of("balance_id")),
         ("flags", 0, "set_trust_line_flags", 21, format!("trustor set_flags set_flags_s {ASSET}")),
-        ("expel", 0, "set_trust_line_flags", 21, format!("trustor clear_flags clear_flags_s {ASSET}")),
+        ("expel", 0, "set_trust_line_flags", 21, format!("trustor clear_flags clear_flags_s sponsor {ASSET}")),
         (
             "pool",
             1,
@@ -102,10 +102,11 @@ fn every_type_has_horizons_members_and_no_others() {
 fn sponsored_operations_name_the_sponsor() {
     let story = Story::told();
     let operations = story.operations("sponsor");
-    for index in 1..5 {
-        assert_eq!(operations[index]["sponsor"], ALICE.g(), "{}", operations[index]["type"]);
+    for operation in &operations[1..5] {
+        assert_eq!(operation["sponsor"], ALICE.g(), "{}", operation["type"]);
     }
     assert_eq!(operations[0].get("sponsor"), None);
+    assert_eq!(story.operations("balance")[0]["sponsor"], ALICE.g(), "whoever creates a balance sponsors it");
     assert_eq!(operations[5]["begin_sponsor"], ALICE.g());
 }
 

@@ -1,6 +1,6 @@
 //! A world in which we do what we want, and ask what came of it.
 
-use super::super::{Page, Problem, Resource, Target, route};
+use super::super::{ObjectOf, Page, Problem, RecordsOf, Resource, Target, route};
 use super::bodies::{UNIT, create_account};
 use crate::sandbox::actor;
 use crate::sandbox::fixture::Fixture;
@@ -143,9 +143,8 @@ impl Tale {
 
     /// Asks for an object.
     pub(super) fn object(&self, path: &str) -> Result<Value, Problem> {
-        let (resource, target) = target(path);
-        let Resource::Object(of) = resource else { panic!("{path} is a collection") };
-        of(&self.fixture.chain(), &target)
+        let (object, target) = object_at(path);
+        object(&self.fixture.chain(), &target)
     }
 
     /// Asks for a page.
@@ -161,9 +160,22 @@ impl Tale {
 
 /// Asks a world's past for a page.
 pub(super) fn records(fixture: &Fixture, path: &str) -> Result<Vec<Value>, Problem> {
-    let (resource, target) = target(path);
-    let Resource::Records(of) = resource else { panic!("{path} is an object") };
-    of(&fixture.chain(), &target, &Page::parse(&target.query)?)
+    let (records, target) = records_at(path);
+    records(&fixture.chain(), &target, &Page::parse(&target.query)?)
+}
+
+fn object_at(path: &str) -> (ObjectOf, Target) {
+    match target(path) {
+        (Resource::Object(object), target) => (object, target),
+        (Resource::Records(_), _) => panic!("{path} is a collection"),
+    }
+}
+
+fn records_at(path: &str) -> (RecordsOf, Target) {
+    match target(path) {
+        (Resource::Records(records), target) => (records, target),
+        (Resource::Object(_), _) => panic!("{path} is an object"),
+    }
 }
 
 fn target(path_and_query: &str) -> (Resource, Target) {

@@ -113,6 +113,7 @@ fn preconditions_are_shown_as_far_as_there_are_any() {
         min_seq_ledger_gap: 1,
         extra_signers: vec![SignerKey::Ed25519(Uint256(ALICE.key().verifying_key().to_bytes()))].try_into().unwrap(),
     };
+    tale.fixture.close();
     let (hash, _) = payment(&mut tale, |tx| tx.cond = Preconditions::V2(all));
     let wanted = json!({
         "timebounds": {"min_time": "5", "max_time": "4000000000"},
@@ -162,7 +163,7 @@ fn a_fee_bump_is_found_by_either_hash() {
     assert_eq!(inner["envelope_xdr"], outer["envelope_xdr"]);
     for person in [ALICE, BOB] {
         let last = tale.records(&format!("/accounts/{}/transactions?order=desc&limit=1", person.g()));
-        assert_eq!(last, [outer.clone()], "of either account");
+        assert_eq!(last, std::slice::from_ref(&outer), "of either account");
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn merge(context: &mut Context<'_>, destination: &MuxedAccount) -> Ap
         remove_signer(context.store, &context.source, index)?;
     }
     touch_account(context.store, &context.source)?;
-    if !Holding::of(&destination, &Asset::Native).add_balance(context.store, balance)? {
+    if !Holding::of(context.store, &destination, &Asset::Native).add_balance(context.store, balance)? {
         return Ok(AccountMergeResult::DestFull);
     }
     let key = Key::Account(context.source.clone());

@@ -193,7 +193,7 @@ impl<'a> Offer<'a> {
             return None;
         }
         let store = &*context.store;
-        let sold = Holding::of(&context.source, self.selling);
+        let sold = Holding::of(context.store, &context.source, self.selling);
         if *self.selling != Asset::Native {
             if !sold.exists(store) {
                 return Some(OfferResult::SellNoTrust);
@@ -205,7 +205,7 @@ impl<'a> Offer<'a> {
                 return Some(OfferResult::SellNotAuthorised);
             }
         }
-        let bought = Holding::of(&context.source, self.buying);
+        let bought = Holding::of(context.store, &context.source, self.buying);
         if !bought.exists(store) {
             return Some(OfferResult::BuyNoTrust);
         }
@@ -221,7 +221,7 @@ impl<'a> Offer<'a> {
             let Some(entry) = context.store.offer_of(&context.source, self.id) else {
                 return Ok(Err(OfferResult::NotFound));
             };
-            context.store.touch(&Key::Offer(self.id));
+            context.store.touch_offer(self.id);
             release_liabilities(context.store, offer_in(&entry))?;
             context.store.erase(&Key::Offer(self.id));
             return Ok(Ok(Origin { is_new: false, flags: offer_in(&entry).flags, ext: entry.ext }));
@@ -236,8 +236,8 @@ impl<'a> Offer<'a> {
 
     /// Crosses what can be crossed and settles the taker's side.
     fn take(&self, context: &mut Context<'_>, origin: &Origin) -> Applied<Result<Taken, OfferResult>> {
-        let sold = Holding::of(&context.source, self.selling);
-        let bought = Holding::of(&context.source, self.buying);
+        let sold = Holding::of(context.store, &context.source, self.selling);
+        let bought = Holding::of(context.store, &context.source, self.buying);
         let liabilities = self.liabilities();
         if bought.room(context.store)? < liabilities.buying {
             return Ok(Err(OfferResult::LineFull));

@@ -171,7 +171,7 @@ fn check_body(protocol: u32, source: &AccountId, body: &OperationBody) -> Result
             sponsoring::check_begin(source, op).map_err(|result| Box::new(Tr::BeginSponsoringFutureReserves(result)))
         }
         OperationBody::RevokeSponsorship(op) => {
-            sponsoring::check_revoke(op).map_err(|result| Box::new(Tr::RevokeSponsorship(result)))
+            sponsoring::check_revoke(protocol, op).map_err(|result| Box::new(Tr::RevokeSponsorship(result)))
         }
         OperationBody::Clawback(op) => clawback::check(source, op).map_err(|result| Box::new(Tr::Clawback(result))),
         OperationBody::LiquidityPoolDeposit(op) => {

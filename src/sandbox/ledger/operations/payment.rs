@@ -54,7 +54,7 @@ pub(super) fn credit(
     asset: &Asset,
     amount: i64,
 ) -> Applied<Result<(), CreditRefused>> {
-    let holding = Holding::of(destination, asset);
+    let holding = Holding::of(context.store, destination, asset);
     Ok(if !holding.exists(context.store) {
         Err(CreditRefused::NoTrust)
     } else if !holding.is_authorised(context.store) {
@@ -76,7 +76,7 @@ pub(super) enum DebitRefused {
 
 /// Takes an amount from the source of a payment.
 pub(super) fn debit(context: &mut Context<'_>, asset: &Asset, amount: i64) -> Applied<Result<(), DebitRefused>> {
-    let holding = Holding::of(&context.source, asset);
+    let holding = Holding::of(context.store, &context.source, asset);
     if *asset == Asset::Native {
         if amount > holding.available(context.store)? {
             return Ok(Err(DebitRefused::Underfunded));

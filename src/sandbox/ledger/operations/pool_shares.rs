@@ -49,8 +49,8 @@ pub(super) fn deposit(context: &mut Context<'_>, op: &LiquidityPoolDepositOp) ->
     let Some(line) = context.store.line(&key) else { return Ok(R::NoTrust) };
     let share_room = line_room(line);
     let pool = pool_of(context, &op.liquidity_pool_id)?;
-    let a = Holding::of(&context.source, &pool.params.asset_a);
-    let b = Holding::of(&context.source, &pool.params.asset_b);
+    let a = Holding::of(context.store, &context.source, &pool.params.asset_a);
+    let b = Holding::of(context.store, &context.source, &pool.params.asset_b);
     if !a.is_authorised(context.store) || !b.is_authorised(context.store) {
         return Ok(R::NotAuthorized);
     }
@@ -136,7 +136,7 @@ pub(super) fn withdraw(
         if amount < min {
             return Ok(R::UnderMinimum);
         }
-        if !Holding::of(&context.source, asset).add_balance(context.store, amount)? {
+        if !Holding::of(context.store, &context.source, asset).add_balance(context.store, amount)? {
             return Ok(R::LineFull);
         }
     }

@@ -48,13 +48,13 @@ pub(super) fn end(context: &mut Context<'_>) -> EndSponsoringFutureReservesResul
     }
 }
 
-pub(super) fn check_revoke(op: &RevokeSponsorshipOp) -> Result<(), RevokeSponsorshipResult> {
+pub(super) fn check_revoke(protocol: u32, op: &RevokeSponsorshipOp) -> Result<(), RevokeSponsorshipResult> {
     let RevokeSponsorshipOp::LedgerEntry(key) = op else { return Ok(()) };
     let malformed = match key {
         LedgerKey::Account(_) | LedgerKey::ClaimableBalance(_) => false,
         LedgerKey::Trustline(line) => match &line.asset {
             TrustLineAsset::Native => true,
-            TrustLineAsset::PoolShare(_) => false,
+            TrustLineAsset::PoolShare(_) => protocol < 18,
             TrustLineAsset::CreditAlphanum4(credit) => is_bad_line(line, &Asset::CreditAlphanum4(credit.clone())),
             TrustLineAsset::CreditAlphanum12(credit) => is_bad_line(line, &Asset::CreditAlphanum12(credit.clone())),
         },

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Drives sandboxes through Stellar's own SDKs, unmodified: one of its own for each, since the last that a client does is
+# to break things. Needs the release build.
+#
+#   tests/clients/run.sh [python|js]…     both unless told
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/../../scripts/lib.sh"
+out=target/clients
+mkdir -p "$out"
+
+python_client() {
+  need python3=python3
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  local venv=target/tools/clients requirements=tests/clients/python/requirements.txt
+  if ! cmp -s "$requirements" "$venv/installed.txt"; then
+    echo "installing from PyPI: $requirements"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements"
+    cp "$requirements" "$venv/installed.txt"
+  fi
+  "$venv/bin/python" tests/clients/python/run.py "$1"
+}
+
+js_client() {
+  need npm=npm
+  # Without a lock: package.json has exact versions. It brings the Node that the SDK asks for; Debian's is older.
+  npm install --prefix tests/clients/js --no-package-lock --no-audit --no-fund --loglevel=error
+  local node
+  node=$(echo tests/clients/js/node_modules/node-linux-*/bin/node)
+  "$node" tests/clients/js/run.mjs "$1"
+}
+
+# One client and its sandbox.
+drive() {
+  local listen
+  listen=127.0.0.1:$(free_port)
+  start_sandbox "$listen" "$out/$1-sandbox.txt" --close-every 600ms --traders none
+  "${1}_client" "http://$listen"
+}
+
+need curl=curl
+[ $# -gt 0 ] || set -- python js
+clients=()
+for client in "$@"; do
+  (drive "$client") >"$out/$client.txt" 2>&1 &
+  clients+=("$!")
+done
+failed=0
+for client in "$@"; do
+  wait "${clients[0]}" || failed=1
+  clients=("${clients[@]:1}")
+  echo "--- $client"
+  cat "$out/$client.txt"
+done
+[ "$failed" -eq 0 ]
