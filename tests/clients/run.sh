@@ -10,7 +10,6 @@ out=target/clients
 mkdir -p "$out"
 
 python_client() {
-  need python3=python3
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
   local venv=target/tools/clients requirements=tests/clients/python/requirements.txt
   if ! cmp -s "$requirements" "$venv/installed.txt"; then
@@ -24,7 +23,6 @@ python_client() {
 }
 
 js_client() {
-  need npm=npm
   # Without a lock: package.json has exact versions. It brings the Node that the SDK asks for; Debian's is older.
   npm install --prefix tests/clients/js --no-package-lock --no-audit --no-fund --loglevel=error
   local node
@@ -40,7 +38,7 @@ drive() {
   "${1}_client" "http://$listen"
 }
 
-need curl=curl
+need curl=curl python3=python3 npm=npm
 [ $# -gt 0 ] || set -- python js
 clients=()
 for client in "$@"; do

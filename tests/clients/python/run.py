@@ -1,6 +1,6 @@
 """Drives a sandbox through stellar-sdk from PyPI, unmodified, as a trading firm would.
 
-    run.py URL
+    run.py URL [SUBJECT…]
 
 Every subject has accounts of its own and keeps its promises one after the other; subjects run side by side, except for
 the last, which breaks things for everybody. Exits 1 with the promises that were not kept. No time is asserted: only
