@@ -34,8 +34,8 @@ pub struct SandboxArgs {
     /// a private directory (the address is printed), `file` wants a path where nothing is yet.
     #[arg(long, value_names = ["KIND", "PATH"], num_args = 1..=2, default_value = "socket")]
     pub meta: Vec<String>,
-    /// Time between two ledgers, from 100ms to 60s. Close times are whole seconds, each later than the last: below a second
-    /// they run ahead of the clock.
+    /// Time between two ledgers, from 100ms to 60s. Close times are whole seconds: below a second, ledgers share
+    /// them.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_close_every)]
     pub close_every: Duration,
     /// Everything random follows from it: keys, prices, what the traders do.

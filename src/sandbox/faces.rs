@@ -159,7 +159,8 @@ fn face_of(request: &Request) -> Face {
 fn failure(face: Face, status: u16) -> Response {
     match face {
         Face::Horizon | Face::Friendbot => problem_response(&Problem::of_status(status)),
-        Face::Rpc => Response::json(status, &json!({"error": "a fault, as ordered"})),
+        // No JSON: what stands in front of a service answers so, and the SDKs tell it from the service's own words.
+        Face::Rpc => Response::new(status, "text/plain", "a fault, as ordered"),
         Face::Core | Face::Meta => {
             Response { last: true, ..Response::new(status, "text/plain", "a fault, as ordered") }
         }

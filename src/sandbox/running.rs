@@ -36,8 +36,7 @@ const SHORTEST_REST: Duration = Duration::from_millis(1);
 pub enum CloseRule {
     /// At this interval.
     Every(Duration),
-    /// As soon as a transaction is accepted, and otherwise at this interval. For measuring: close times run ahead of
-    /// the clock when it happens more than once a second.
+    /// As soon as a transaction is accepted, and otherwise at this interval. For measuring.
     OnSubmission {
         /// The longest time without a ledger.
         idle: Duration,

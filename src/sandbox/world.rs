@@ -262,8 +262,7 @@ impl World {
 
     /// Lets the traders act and closes a ledger; gives its `LedgerCloseMeta` in XDR.
     ///
-    /// A ledger's close time must be later than its predecessor's by a second at least, so it is `now_s` or, where
-    /// ledgers close faster than once a second, one more than the last: then it runs ahead of the clock.
+    /// Its close time is `now_s`, or its predecessor's if that is later.
     ///
     /// # Errors
     /// If the metadata cannot be written.
@@ -277,7 +276,7 @@ impl World {
             self.let_traders_act();
         }
         self.engine.pay(&mut self.ledger, &self.exchange, self.network);
-        let close_time_s = now_s.max(close_time_s(&self.ledger) + 1);
+        let close_time_s = now_s.max(close_time_s(&self.ledger));
         let closed = Closed::new(&mut self.ledger, close_time_s)?;
         self.engine.account_for(&closed, self.ledger.header().ledger_seq);
         Ok(closed)

@@ -5,14 +5,13 @@ use super::toid::Toid;
 use crate::sandbox::ledger::{SetTransaction, transactions_of};
 use crate::stellar::NetworkId;
 use rustc_hash::FxHashMap;
-use stellar_xdr::{Hash, LedgerCloseMeta, LedgerEntryChanges, TransactionMeta, TransactionResultPair, VecM};
+use stellar_xdr::{Hash, LedgerCloseMeta, LedgerEntryChanges, TransactionMeta, TransactionResultPair};
 
 /// What a ledger's metadata says of one transaction.
 struct Processed<'m> {
     result: &'m TransactionResultPair,
     fee_changes: &'m LedgerEntryChanges,
     meta: &'m TransactionMeta,
-    post_fee_changes: Option<&'m LedgerEntryChanges>,
 }
 
 /// Reads a ledger's metadata; `xdr` is the same in XDR.
@@ -46,7 +45,6 @@ pub(super) fn read(meta: &LedgerCloseMeta, xdr: Vec<u8>, network: NetworkId) -> 
             result: done.result.result.clone(),
             fee_changes: done.fee_changes.clone(),
             meta: done.meta.clone(),
-            post_fee_changes: done.post_fee_changes.cloned().unwrap_or_else(|| LedgerEntryChanges(VecM::default())),
         }
     });
     LedgerRecord { header: header.clone(), transactions: transactions.collect(), meta: xdr }
@@ -54,22 +52,12 @@ pub(super) fn read(meta: &LedgerCloseMeta, xdr: Vec<u8>, network: NetworkId) -> 
 
 impl<'m> From<&'m stellar_xdr::TransactionResultMeta> for Processed<'m> {
     fn from(of: &'m stellar_xdr::TransactionResultMeta) -> Self {
-        Self {
-            result: &of.result,
-            fee_changes: &of.fee_processing,
-            meta: &of.tx_apply_processing,
-            post_fee_changes: None,
-        }
+        Self { result: &of.result, fee_changes: &of.fee_processing, meta: &of.tx_apply_processing }
     }
 }
 
 impl<'m> From<&'m stellar_xdr::TransactionResultMetaV1> for Processed<'m> {
     fn from(of: &'m stellar_xdr::TransactionResultMetaV1) -> Self {
-        Self {
-            result: &of.result,
-            fee_changes: &of.fee_processing,
-            meta: &of.tx_apply_processing,
-            post_fee_changes: Some(&of.post_tx_apply_fee_processing),
-        }
+        Self { result: &of.result, fee_changes: &of.fee_processing, meta: &of.tx_apply_processing }
     }
 }

@@ -43,8 +43,6 @@ pub(crate) struct TransactionRecord {
     /// What charging the fee changed.
     pub(crate) fee_changes: LedgerEntryChanges,
     pub(crate) meta: TransactionMeta,
-    /// What the protocol changed after all transactions had applied (from protocol 23).
-    pub(crate) post_fee_changes: LedgerEntryChanges,
 }
 
 impl TransactionRecord {

@@ -1,7 +1,5 @@
 //! How Horizon writes amounts, prices, assets, accounts and times.
 
-use super::problem::Problem;
-use crate::sandbox::http::Query;
 use serde_json::{Map, Value, json};
 use stellar_xdr::{AccountId, AlphaNum4, AlphaNum12, Asset, AssetCode4, AssetCode12, MuxedAccount, PublicKey, Uint256};
 
@@ -113,22 +111,6 @@ pub(crate) fn parse_asset_word(word: &str) -> Option<Asset> {
     }
     let (code, issuer) = word.split_once(':')?;
     credit(code, issuer)
-}
-
-/// Reads `{prefix}asset_type`, `{prefix}asset_code`, `{prefix}asset_issuer`; `None` if no type is given.
-pub(crate) fn query_asset(query: &Query, prefix: &str) -> Result<Option<Asset>, Problem> {
-    let (kind, code, issuer) =
-        (format!("{prefix}asset_type"), format!("{prefix}asset_code"), format!("{prefix}asset_issuer"));
-    let Some(word) = query.get(&kind).filter(|word| !word.is_empty()) else { return Ok(None) };
-    match word {
-        "native" => Ok(Some(Asset::Native)),
-        "credit_alphanum4" | "credit_alphanum12" => {
-            let credit = credit(query.get(&code).unwrap_or(""), query.get(&issuer).unwrap_or(""));
-            let credit = credit.filter(|credit| asset_parts(credit).0 == word);
-            credit.map(Some).ok_or_else(|| Problem::bad_request(&issuer, "code and issuer make no asset of this type"))
-        }
-        _ => Err(Problem::bad_request(&kind, "Asset type must be native, credit_alphanum4 or credit_alphanum12.")),
-    }
 }
 
 /// Seconds since 1970 as RFC 3339.

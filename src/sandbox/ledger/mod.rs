@@ -158,11 +158,12 @@ impl Ledger {
     }
 
     /// Closes the next ledger with what waits, then applies `upgrades`; what the protocol does not allow of them is left
-    /// out. `close_time_s` is in Unix seconds; a time that is not after the last one is moved there, as the protocol wants
-    /// it to grow.
+    /// out. `close_time_s` is in Unix seconds; a time before the last ledger's is taken as that. Consensus wants it to grow by
+    /// a second at least; here, ledgers that close faster than that share a second: a close time that runs ahead of the
+    /// clock would make everybody's time bounds too late.
     pub fn close(&mut self, close_time_s: u64, upgrades: &[LedgerUpgrade]) -> ClosedLedger {
         let protocol = self.store.header.ledger_version;
-        let close_time_s = close_time_s.max(self.store.header.scp_value.close_time.0 + 1);
+        let close_time_s = close_time_s.max(self.store.header.scp_value.close_time.0);
         let picked = self.pick(close_time_s);
         let set = tx_set::build(protocol, header::header_hash(&self.store.header), &picked);
         let set_hash = set.hash();

@@ -119,7 +119,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn whatever_is_indexed_is_what_a_plain_scan_finds(seed in 0_u64..1000, kept in 2_usize..12, from in 0_i64..40, to in 0_i64..40) {
+    fn whatever_is_indexed_is_what_a_plain_scan_finds(seed in 0_u64..1000, kept in 6_usize..12, from in 0_i64..40, to in 0_i64..40) {
         let engine = EngineAccount::without_trustlines(crate::stellar::AccountId([7; 32]));
         let bounds = HistoryBounds { max_ledgers: kept, max_bytes: usize::MAX };
         let mut fixture = Fixture::of(&WorldConfig::new(seed, engine), bounds);

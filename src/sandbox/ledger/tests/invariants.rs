@@ -78,7 +78,7 @@ fn balances(ledger: &Ledger) -> Vec<ClaimableBalanceId> {
 /// The operation, and whether the issuer must do it.
 fn operation(ledger: &Ledger, who: &SigningKey, usd: &Asset, deed: &Deed) -> (OperationBody, bool) {
     let asset = |native: bool| if native { Asset::Native } else { usd.clone() };
-    let pool = assets::pool_id(&Asset::Native, usd);
+    let pool = pool_id(&Asset::Native, usd);
     let limit = |open: bool| if open { i64::MAX } else { 0 };
     let hash = |seed: u8| SignerKey::HashX(Uint256([seed; 32]));
     let body = match *deed {
@@ -222,7 +222,7 @@ fn check(ledger: &Ledger, usd: &Asset) {
             }
             LedgerEntryData::Trustline(line) if !matches!(line.asset, TrustLineAsset::PoolShare(_)) => {
                 assert_eq!(entries::line_liabilities(line), promised_by(ledger, &line.account_id, usd));
-                let shares = TrustLineAsset::PoolShare(assets::pool_id(&Asset::Native, usd));
+                let shares = TrustLineAsset::PoolShare(pool_id(&Asset::Native, usd));
                 let uses = i32::from(ledger.trustline(&line.account_id, &shares).is_some());
                 assert_eq!(entries::pool_use_count(line), uses);
             }

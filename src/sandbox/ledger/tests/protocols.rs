@@ -54,7 +54,7 @@ fn pool_line(usd: &Asset) -> OperationBody {
 
 fn deposit(usd: &Asset, native: i64, credit: i64) -> OperationBody {
     OperationBody::LiquidityPoolDeposit(LiquidityPoolDepositOp {
-        liquidity_pool_id: assets::pool_id(&Asset::Native, usd),
+        liquidity_pool_id: pool_id(&Asset::Native, usd),
         max_amount_a: native,
         max_amount_b: credit,
         min_price: Price { n: 1, d: i32::MAX },
@@ -73,7 +73,7 @@ fn protocol_17_names_sellers_by_key_and_knows_no_pools() {
         panic!("{crossed:?}")
     };
     assert!(matches!(&success.offers_claimed[..], [ClaimAtom::V0(atom)] if atom.amount_sold == 400));
-    let pool = assets::pool_id(&Asset::Native, &usd);
+    let pool = pool_id(&Asset::Native, &usd);
     let shares = LedgerKeyTrustLine { account_id: account_id(&a), asset: TrustLineAsset::PoolShare(pool) };
     let revoke = RevokeSponsorshipOp::LedgerEntry(LedgerKey::Trustline(shares));
     for (body, wanted) in [

@@ -211,7 +211,7 @@ fn by(source: &SigningKey, body: OperationBody) -> Operation {
 fn deposit((x, y): (Asset, Asset), amounts: (i64, i64)) -> Vec<OperationBody> {
     let (asset_a, asset_b) = if x < y { (x, y) } else { (y, x) };
     let parameters = LiquidityPoolConstantProductParameters { asset_a, asset_b, fee: 30 };
-    let liquidity_pool_id = assets::pool_id_of(&parameters);
+    let liquidity_pool_id = pool_id_of(&parameters);
     let line = ChangeTrustAsset::PoolShare(LiquidityPoolParameters::LiquidityPoolConstantProduct(parameters));
     vec![
         OperationBody::ChangeTrust(ChangeTrustOp { line, limit: i64::MAX }),

@@ -224,7 +224,7 @@ fn pool_shares_that_an_issuer_takes_apart_are_sponsored_by_who_sponsors_their_li
     let open = OperationBody::ChangeTrust(ChangeTrustOp { line, limit: i64::MAX });
     let one = Price { n: 1, d: 1 };
     let deposit = OperationBody::LiquidityPoolDeposit(LiquidityPoolDepositOp {
-        liquidity_pool_id: assets::pool_id(&Asset::Native, &usd),
+        liquidity_pool_id: pool_id(&Asset::Native, &usd),
         max_amount_a: 100,
         max_amount_b: 100,
         min_price: one.clone(),
