@@ -45,7 +45,7 @@ pub(crate) fn accounts(chain: &Chain<'_>, target: &Target, page: &Page) -> Resul
             found.insert(words::account(id), id.clone());
         }
     }
-    let shown = page.of(page.cursor.clone(), found.into_iter(), |(address, _)| address.clone());
+    let shown = page.of(page.cursor.as_ref(), found.into_iter(), |(address, _)| address.clone());
     Ok(shown.iter().filter_map(|(_, id)| resource(chain, &target.base_url, id)).collect())
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn all(chain: &Chain<'_>, target: &Target, page: &Page) -> Result<Vec
         Some(address) => of_account(chain, address),
         None => with_reserves(chain, &reserves),
     };
-    let shown = page.of(page.cursor.clone(), found.iter(), |(id, _)| (*id).clone());
+    let shown = page.of(page.cursor.as_ref(), found.iter(), |(id, _)| (*id).clone());
     let resource = |entry| pool_in(entry).map(|pool| resource(chain, &target.base_url, entry, pool));
     Ok(shown.into_iter().filter_map(|(_, entry)| resource(entry)).collect())
 }

@@ -74,17 +74,17 @@ impl Page {
     /// Of `all`, oldest first, what this page shows; `token` gives a record's place.
     pub(crate) fn of<T, K: Ord>(
         &self,
-        cursor: Option<K>,
+        cursor: Option<&K>,
         all: impl DoubleEndedIterator<Item = T>,
         token: impl Fn(&T) -> K,
     ) -> Vec<T> {
         match self.order {
             Order::Asc => {
-                let after = |record: &T| cursor.as_ref().is_none_or(|cursor| token(record) > *cursor);
+                let after = |record: &T| cursor.is_none_or(|cursor| token(record) > *cursor);
                 all.filter(after).take(self.limit).collect()
             }
             Order::Desc => {
-                let before = |record: &T| cursor.as_ref().is_none_or(|cursor| token(record) < *cursor);
+                let before = |record: &T| cursor.is_none_or(|cursor| token(record) < *cursor);
                 all.rev().filter(before).take(self.limit).collect()
             }
         }

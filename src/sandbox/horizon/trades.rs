@@ -49,7 +49,7 @@ fn page_of<'h>(
     filter: &Filter,
 ) -> Vec<&'h Trade> {
     let Some(after) = cursor.filter(|_| page.order == Order::Asc) else {
-        return page.of(cursor, trades.filter(|trade| filter.admits(trade)), |trade| trade.id());
+        return page.of(cursor.as_ref(), trades.filter(|trade| filter.admits(trade)), |trade| trade.id());
     };
     let newer: Vec<&Trade> = trades.rev().take_while(|trade| trade.id() > after).collect();
     page.of(None, newer.into_iter().rev().filter(|trade| filter.admits(trade)), |trade| trade.id())
