@@ -19,8 +19,8 @@ use stellar_connector::sandbox::ledger::{ClosedLedger, Ledger};
 const SIZE: Size = Size { makers: 20, offers_each: 100, takers: 10 };
 
 /// Instructions for a ledger of a thousand operations; a twentieth above what was counted when it was last looked at.
-const CEILING_REST: u64 = 21_600_000;
-const CEILING_CROSS_ONE: u64 = 25_700_000;
+const CEILING_REST: u64 = 18_700_000;
+const CEILING_CROSS_ONE: u64 = 22_300_000;
 
 fn resting() -> Ledger {
     prepared(&market(SIZE), SIZE, |taker, i| sell(OFFERED, 2_000_000 + i, 1_000 + i32::from(taker), 0))
