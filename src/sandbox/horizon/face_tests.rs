@@ -386,7 +386,7 @@ fn what_is_no_transaction_is_refused_as_horizon_refuses_it() {
 fn who_does_not_wait_is_told_what_core_says() {
     let mut scene = Scene::unlimited();
     let tx = scene.signed(1, vec![new_account(1)]);
-    let mut said = |scene: &mut Scene, tx: &str| {
+    let said = |scene: &mut Scene, tx: &str| {
         let response = now_of(scene.post("/transactions_async", tx));
         let body = body(&response);
         assert_eq!(body["hash"].as_str().unwrap().len(), 64);
