@@ -188,7 +188,7 @@ fn ledgers_decode_and_each_holds_the_hash_of_the_one_before() {
         assert_eq!(header.hash.0, hash);
         if let Some(previous) = previous {
             assert_eq!(header.header.previous_ledger_hash, previous.hash);
-            assert!(header.header.scp_value.close_time > previous.header.scp_value.close_time);
+            assert!(header.header.scp_value.close_time >= previous.header.scp_value.close_time);
         }
         previous = Some(header.clone());
     }
@@ -426,7 +426,7 @@ fn one_seed_is_one_world_to_the_last_byte_and_another_is_another() {
 }
 
 #[test]
-fn close_times_increase_even_if_the_clock_does_not() {
+fn close_times_grow_a_second_each_but_never_run_far_ahead_of_the_clock_and_never_back() {
     let mut simulation = Simulation::new(|_| {}, 1, &Engine::new(7));
     let close_time = |meta: Vec<u8>| {
         let meta = LedgerCloseMeta::from_xdr(&meta, Limits::none()).unwrap();
@@ -435,6 +435,8 @@ fn close_times_increase_even_if_the_clock_does_not() {
     let first = close_time(simulation.world.close_ledger(2_000_000_000).unwrap());
     assert_eq!(first, 2_000_000_000);
     assert_eq!(close_time(simulation.world.close_ledger(2_000_000_000).unwrap()), first + 1);
+    assert_eq!(close_time(simulation.world.close_ledger(2_000_000_000).unwrap()), first + 1);
+    assert_eq!(close_time(simulation.world.close_ledger(2_000_000_001).unwrap()), first + 2);
     assert_eq!(close_time(simulation.world.close_ledger(5).unwrap()), first + 2);
     assert_eq!(close_time(simulation.world.close_ledger(2_000_000_100).unwrap()), first + 100);
 }

@@ -23,9 +23,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The ledgers of the founding are dated so far back, one a second, that the first ledger of the running sandbox can
-/// carry the time of day.
-const FOUNDED_BEFORE_S: u64 = 3600;
 /// How soon a ledger that could not be kept is tried again.
 const KEEP_RETRY: Duration = Duration::from_millis(100);
 /// The shortest rest of the thread that makes ticks.
@@ -257,7 +254,7 @@ impl Sandbox {
         }
         let faces_listener = listen("the faces", SocketAddr::new(config.address, config.port))?;
         let price_listener = listen("the reference price", SocketAddr::new(config.price_address, config.price_port))?;
-        config.world.founded_at_s = utc_now().seconds().saturating_sub(FOUNDED_BEFORE_S);
+        config.world.founded_at_s = utc_now().seconds();
         let network = config.world.network_passphrase.clone();
         let Beginning { world, history, meta, state, resumed } = begin(&config)?;
         let inside = Inside { world, history };

@@ -182,7 +182,6 @@ impl Founding<'_> {
         }
         while queues.iter().any(|queue| !queue.is_empty()) {
             self.submit_one_each(what, &mut queues)?;
-            self.close_time_s += 1;
             let closed = Closed::new(self.ledger, self.close_time_s)?;
             if let Some(result) = closed.first_failure() {
                 return Err(WorldError::Founding { what, result: format!("{result:?}") });

@@ -29,6 +29,9 @@ const OPERATIONS_A_LEDGER: u32 = 1000;
 /// The version of a kept world: raised when traders, keys or files mean something else.
 const STATE_FORMAT: u32 = 1;
 
+/// How far close times may run ahead of the clock, seconds.
+const MAX_AHEAD_S: u64 = 1;
+
 /// The random streams, so that what one part draws changes nothing for another.
 const TRADERS_STREAM: u64 = 1;
 const REFERENCE_STREAM: u64 = 2;
@@ -54,7 +57,7 @@ pub struct WorldConfig {
     pub engine_credit: Stroops,
     /// The first so many markets' credits are those that the engine gets (it has a thousand subentries at most).
     pub engine_markets: usize,
-    /// Close time of the genesis, seconds since 1970. The ledgers of the founding follow one second apart.
+    /// Close time of the founding, all of its ledgers, seconds since 1970.
     pub founded_at_s: u64,
 }
 
@@ -262,7 +265,8 @@ impl World {
 
     /// Lets the traders act and closes a ledger; gives its `LedgerCloseMeta` in XDR.
     ///
-    /// Its close time is `now_s`, or its predecessor's if that is later.
+    /// Its close time is `now_s`, or a second after its predecessor's, as consensus wants. Only where that would run ahead
+    /// of the clock by more than a second, because ledgers close so fast, they share a second: time bounds stay true.
     ///
     /// # Errors
     /// If the metadata cannot be written.
@@ -276,7 +280,8 @@ impl World {
             self.let_traders_act();
         }
         self.engine.pay(&mut self.ledger, &self.exchange, self.network);
-        let close_time_s = now_s.max(close_time_s(&self.ledger));
+        let last = close_time_s(&self.ledger);
+        let close_time_s = now_s.max((last + 1).min(now_s + MAX_AHEAD_S)).max(last);
         let closed = Closed::new(&mut self.ledger, close_time_s)?;
         self.engine.account_for(&closed, self.ledger.header().ledger_seq);
         Ok(closed)
