@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::meta_stream::{MetaOutput, MetaStream};
-use super::running::{SandboxConfig, SandboxError};
+use super::settings::{SandboxConfig, SandboxError};
 use super::state::{Kept, StateDir, carry_file_on};
 use super::world::World;
 use crate::stellar::NetworkId;
