@@ -5,9 +5,8 @@ import { Account, Asset, Horizon, Keypair, Operation, TransactionBuilder, rpc } 
 
 export const PATIENCE_MS = 60_000;
 export const LUMENS = Asset.native();
-// Ledgers may close faster than once a second, while each must be dated a second after the last: their dates run ahead
-// of the clock.
-const TIMEOUT_S = 900;
+// What the SDK's documentation uses.
+const TIMEOUT_S = 30;
 const STROOPS = 10_000_000n;
 
 /** An amount of seven decimals as whole stroops. */
