@@ -247,7 +247,7 @@ fn kept_state_is_one_worlds_and_one_process_at_a_time() {
     refused(&["--traders", "none", "--seed", "8"], "whose seed is 7, not 8");
     refused(&["--traders", "none", "--passphrase", "Another"], "passphrase");
     refused(&["--traders", "all"], "traders");
-    let sandbox = Running::start(&["--close-every", "60s", "--state", &state, "--traders", "none"]);
+    let sandbox = Running::start(&["--close-every", "10s", "--state", &state, "--traders", "none"]);
     assert_eq!((&sandbox.told["resumed"], &sandbox.told["ledger"]), (&json!(true), &json!(last)));
     // A pipe or a socket goes on with the next ledger: this one has nothing yet.
     let mut stream = std::os::unix::net::UnixStream::connect(sandbox.told["meta"].as_str().unwrap()).unwrap();
@@ -280,7 +280,7 @@ fn everything_is_told_and_the_end_comes_within_a_second() {
 fn what_is_asked_wrongly_is_answered_with_what_was_wanted() {
     for (arguments, code, wanted) in [
         (&["--close-every", "0s"][..], 2, "'0s'"),
-        (&["--close-every", "2m"], 2, "100ms to 60s"),
+        (&["--close-every", "2m"], 2, "100ms to 10s"),
         (&["--traders", "whales"], 2, "noise,takers,maker,arbitrage"),
         (&["--reference", "sideways"], 2, "still, wander, trend, jump"),
         (&["--markets", "0"], 1, "1 to 1000"),

@@ -108,7 +108,8 @@ fn log(told: Told<'_>, engine: &super::engine::Engine) {
     }
 }
 
-fn start_log(log: Log) {
+/// Writes what happens to standard error.
+pub(super) fn start_log(log: Log) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(log.level)
         .with_ansi(std::io::stderr().is_terminal())

@@ -1,7 +1,8 @@
 //! `sandbox`: a Stellar ledger in this process, for clients of Horizon, Stellar RPC and stellar-core to try themselves on.
 
 use super::desk::{DeskError, is_up, told_to_end};
-use crate::config::parse_duration;
+use super::run::start_log;
+use crate::config::{Log, LogFormat, parse_duration};
 use crate::sandbox::{
     Activity, CloseRule, Crowd, EngineAccount, FaultError, FaultRules, MetaOutput, RateLimit, ReferenceConfig, Sandbox,
     SandboxConfig, SandboxError, StateConfig, WorldConfig,
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 /// How often it is looked whether to end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The times between two ledgers that are possible.
-const CLOSE_EVERY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(60)];
+const CLOSE_EVERY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 
 /// Options of `sandbox`.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,7 +35,7 @@ pub struct SandboxArgs {
     /// a private directory (the address is printed), `file` wants a path where nothing is yet.
     #[arg(long, value_names = ["KIND", "PATH"], num_args = 1..=2, default_value = "socket")]
     pub meta: Vec<String>,
-    /// Time between two ledgers, from 100ms to 60s. Close times are whole seconds: below a second, ledgers share
+    /// Time between two ledgers, from 100ms to 10s. Close times are whole seconds: below a second, ledgers share
     /// them.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_close_every)]
     pub close_every: Duration,
@@ -152,6 +153,9 @@ pub enum SandboxCommandError {
     /// The system gives no signals.
     #[error(transparent)]
     Signals(#[from] DeskError),
+    /// A thread of the sandbox has ended.
+    #[error("the sandbox is broken: no ledger closes any more, or its port is closed; what it wrote before says why")]
+    Broken,
     /// Standard output is gone.
     #[error("cannot print: {0}")]
     Print(#[from] std::io::Error),
@@ -169,6 +173,7 @@ fn user_key(seed: u64) -> [u8; 32] {
 pub fn run(args: &SandboxArgs, out: &mut impl Write) -> Result<(), SandboxCommandError> {
     let started = Instant::now();
     let told = told_to_end()?;
+    start_log(Log { level: tracing::Level::WARN, format: LogFormat::Text });
     let sandbox = Sandbox::start(config(args)?)?;
     let addresses = addresses(args, &sandbox);
     if args.json {
@@ -179,6 +184,9 @@ pub fn run(args: &SandboxArgs, out: &mut impl Write) -> Result<(), SandboxComman
     out.flush()?;
     let ends = || is_up(&told) || args.duration.is_some_and(|duration| started.elapsed() >= duration);
     while !ends() {
+        if !sandbox.is_alive() {
+            return Err(SandboxCommandError::Broken);
+        }
         std::thread::sleep(LOOK_EVERY);
     }
     let refused = sandbox.refusals();

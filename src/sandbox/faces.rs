@@ -99,8 +99,8 @@ impl Behind {
         let noting = Noting { host: Arc::clone(&self.host), accepted: AtomicBool::new(false) };
         let answer = match face {
             Face::Core => core_http::answer(&noting, &request.target).into(),
-            Face::Rpc => rpc::answer(&noting, &request.base_url, &request.body).into(),
-            Face::Friendbot => friendbot::answer(self, request, now),
+            Face::Rpc => Answer::from(rpc::answer(&noting, &request.base_url, &request.body)).map(for_browsers),
+            Face::Friendbot => friendbot::answer(self, request, now).map(for_browsers),
             Face::Horizon | Face::Meta => horizon::answer(self, &noting, request, now),
         };
         if !noting.accepted.load(Ordering::Relaxed) {
@@ -115,6 +115,12 @@ impl Behind {
             }
         }
     }
+}
+
+/// Pages of any origin may read it.
+fn for_browsers(mut reply: Reply) -> Reply {
+    reply.response = reply.response.with("Access-Control-Allow-Origin", "*");
+    reply
 }
 
 /// A host that notes whether it accepted a transaction.
@@ -149,7 +155,9 @@ fn face_of(request: &Request) -> Face {
     let path = request.path.trim_end_matches('/');
     match request.method {
         _ if core_http::is_command(&request.target) => Face::Core,
-        Method::Post | Method::Options if ["", "/rpc", "/soroban/rpc"].contains(&path) => Face::Rpc,
+        // A browser asks first, and hears the same of every path.
+        Method::Options => Face::Horizon,
+        Method::Post if ["", "/rpc", "/soroban/rpc"].contains(&path) => Face::Rpc,
         _ if path == "/friendbot" => Face::Friendbot,
         _ => Face::Horizon,
     }

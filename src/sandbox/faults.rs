@@ -196,6 +196,11 @@ impl Rule {
             Some(Face::Rpc | Face::Core | Face::Friendbot) if streams => {
                 return Err("stall, end and skip are for streams: the face is horizon or meta");
             }
+            Some(Face::Friendbot) if matches!(fault, Fault::Accepted(_)) => {
+                return Err(
+                    "friendbot hands in its own transactions: drop_after_accept and status_after_accept are for others",
+                );
+            }
             _ => {}
         }
         if text.path.as_ref().is_some_and(|path| !path.starts_with('/')) {

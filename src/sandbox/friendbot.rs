@@ -76,6 +76,8 @@ impl Friendbot {
     /// Hands in the gifts that wait, as many as a transaction holds. For whoever closes ledgers, right before.
     pub(crate) fn give(&self, world: &mut World) {
         let mut waiting = self.waiting.lock();
+        // Whoever gave up shares its gift with nobody any more.
+        waiting.retain(|gift| Arc::strong_count(gift) > 1);
         if waiting.is_empty() {
             return;
         }

@@ -20,6 +20,7 @@ use parking_lot::{Condvar, Mutex};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -51,8 +52,21 @@ struct Shared {
     pushed: Mutex<Vec<Symbol>>,
     signal: Mutex<Signal>,
     woken: Condvar,
+    /// Whether the thread that closes ledgers has ended before it was told to.
+    broken: AtomicBool,
     faults: Arc<Faults>,
     friendbot: Arc<Friendbot>,
+}
+
+/// Notes the end of the thread that closes ledgers, however it ends.
+struct Watch<'s>(&'s Shared);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.0.signal.lock().stopping {
+            self.0.broken.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// The world and its past: under one lock, so that both are of the same ledger.
@@ -94,7 +108,10 @@ impl Sandbox {
         sandbox.spawn("sandbox-close", {
             let (shared, meta) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.meta));
             let (faces, interval) = (sandbox.faces.waker(), config.close.interval());
-            move || shared.close_ledgers(&meta, &faces, interval, state)
+            move || {
+                let _watch = Watch(&shared);
+                shared.close_ledgers(&meta, &faces, interval, state);
+            }
         })?;
         if config.ticks == Ticks::Automatic {
             let (shared, prices) = (Arc::clone(&sandbox.shared), Arc::clone(&sandbox.prices));
@@ -137,6 +154,12 @@ impl Sandbox {
     #[must_use]
     pub fn meta_path(&self) -> &Path {
         self.meta.path()
+    }
+
+    /// Whether ledgers close and the faces answer. If not, the log says why, and only stopping is left.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.shared.broken.load(Ordering::Acquire) && self.faces.is_running()
     }
 
     /// Whether the world is one that an earlier process kept.
@@ -256,6 +279,7 @@ impl Shared {
             inside: Mutex::new(inside),
             signal: Mutex::new(Signal::default()),
             woken: Condvar::new(),
+            broken: AtomicBool::new(false),
         }
     }
 

@@ -35,7 +35,7 @@ impl CloseRule {
 pub enum Ticks {
     /// The world, at its own pace.
     Automatic,
-    /// The caller, by [`Sandbox::push_reference`].
+    /// The caller, by [`Sandbox::push_reference`](super::Sandbox::push_reference).
     Pushed,
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stellar_xdr::{Hash, Limits, ReadXdr as _, TransactionEnvelope, TransactionResult, WriteXdr as _};
 
-/// How long a transaction is waited for, as Horizon does: six ledgers, in which core either applies it or gives it up.
+/// How long a transaction is waited for, as Horizon does: at least three ledgers.
 const WAIT: Duration = Duration::from_secs(30);
 /// The deepest nesting and the longest envelope that are decoded.
 const ENVELOPE_LIMITS: Limits = Limits { depth: 200, len: 128 * 1024 };
@@ -81,7 +81,10 @@ impl HandedIn {
             return response.into();
         }
         match host.submit(&self.envelope) {
-            Submission::Error(result) => problem(&self.failed(&result)).into(),
+            // A ledger may have closed in between, and have it: then its sequence number is used up by itself.
+            Submission::Error(result) => {
+                look(host, |chain| self.applied(chain)).unwrap_or_else(|| problem(&self.failed(&result))).into()
+            }
             Submission::Malformed(_) => problem(&malformed(&self.raw)).into(),
             // Horizon waits too where core said to try again later: the transaction may be applied by then.
             Submission::Pending | Submission::Duplicate | Submission::TryAgainLater => {

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Requests of one connection that are answered before others have their turn.
 const REQUESTS_A_TURN: usize = 16;
+/// Reads of a request before the others have their turn.
+const READS_A_STEP: usize = 8;
 /// What a client may send ahead while its answer is not there yet.
 const MAX_AHEAD_BYTES: usize = 16 * 1024;
 /// How long, and how much of, what a client still sends is thrown away after the last answer. Closing at once would
@@ -222,7 +224,8 @@ impl Connection {
     }
 
     fn advance_request(&mut self, context: &mut Context<'_>) -> Step {
-        loop {
+        // Bounded: what never fills the inbox (blank lines, trailers) would hold up everyone else.
+        for _ in 0..READS_A_STEP {
             if let Some(step) = self.take_request(context) {
                 return step;
             }
@@ -236,6 +239,7 @@ impl Connection {
                 return Step::Close;
             }
         }
+        Step::Again
     }
 
     /// What an answer does not need yet stays, up to a bound; the rest stays in the socket.
@@ -286,8 +290,11 @@ impl Connection {
     /// Goes on with the request at the front of the inbox; `None` if more of it must be read.
     fn take_request(&mut self, context: &mut Context<'_>) -> Option<Step> {
         match &mut self.state {
-            State::Idle { .. } if self.inbox.is_empty() => None,
             State::Idle { .. } => {
+                head::skip_blanks(&mut self.inbox);
+                if self.inbox.is_empty() {
+                    return None;
+                }
                 self.state = State::Head { begun: context.now };
                 Some(Step::Again)
             }

@@ -46,8 +46,7 @@ pub(super) fn take(
     peer: IpAddr,
     local: SocketAddr,
 ) -> Result<Option<Head>, Refusal> {
-    let blank = input.iter().take_while(|byte| b"\r\n".contains(byte)).count();
-    input.drain(..blank);
+    skip_blanks(input);
     let limit = if input.starts_with(TX_PREFIX) { MAX_TX_HEAD_BYTES } else { MAX_HEAD_BYTES };
     let end = end_of_head(input, *searched);
     *searched = input.len().saturating_sub(3);
@@ -60,6 +59,12 @@ pub(super) fn take(
     input.drain(..end);
     *searched = 0;
     Ok(Some(head))
+}
+
+/// Takes away the blank lines before a request, which some clients send after a body (RFC 9112, section 2.2).
+pub(super) fn skip_blanks(input: &mut Vec<u8>) {
+    let blank = input.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+    input.drain(..blank);
 }
 
 fn end_of_head(input: &[u8], searched: usize) -> Option<usize> {

@@ -166,6 +166,11 @@ impl Server {
         self.address
     }
 
+    /// Whether its thread serves.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// What wakes it.
     pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()

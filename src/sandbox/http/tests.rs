@@ -325,3 +325,39 @@ fn stopping_ends_whatever_waits() {
     clients.iter().for_each(|client| drop(rest(client)));
     assert!(TcpStream::connect(server.address()).is_err());
 }
+
+#[test]
+fn who_sends_blank_lines_or_trailers_without_end_holds_up_nobody_and_is_given_up() {
+    let server = serve(|bounds| (bounds.idle, bounds.request) = (Duration::from_secs(1), Duration::from_secs(1)));
+    let endless = |begin: &'static str, again: &'static str| {
+        let mut client = connect(server.address());
+        std::thread::spawn(move || {
+            let again = again.repeat(1000);
+            let mut sent = client.write_all(begin.as_bytes());
+            while sent.is_ok() {
+                sent = client.write_all(again.as_bytes());
+            }
+        })
+    };
+    let senders = [
+        endless("", "\r\n"),
+        endless("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n"),
+    ];
+    for _ in 0..20 {
+        let client = connect(server.address());
+        (&client).write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert_eq!(one(&client).1, b"plain");
+    }
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+}
+
+#[test]
+fn a_stray_line_end_after_a_request_begins_no_other() {
+    let server = serve(|bounds| bounds.request = Duration::from_millis(100));
+    let client = connect(server.address());
+    (&client).write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi\r\n").unwrap();
+    assert_eq!(one(&client).1, b"hi");
+    std::thread::sleep(Duration::from_millis(300));
+    (&client).write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(one(&client).1, b"plain");
+}

@@ -1,9 +1,9 @@
 //! State that outlives the process (`--state DIR`).
 //!
-//! The promise: what was published is never contradicted. A ledger is on the disk, in the [log](log), before it goes to the
+//! The promise: what was published is never contradicted. A ledger is on the disk, in the [log], before it goes to the
 //! meta stream or is seen by any face; so after a restart, however the process died, the chain goes on from the last ledger
-//! that anyone can have seen. Its state is a [snapshot](snapshot), carried on by what the ledgers logged after it
-//! [changed](changes). Traders and prices go on where they were ([notes]).
+//! that anyone can have seen. Its state is a [snapshot], carried on by what the ledgers logged after it
+//! [changed][changes]. Traders and prices go on where they were ([notes]).
 //!
 //! Transactions that wait for a ledger are not kept: nothing was promised them but to be tried, and their senders find
 //! them in no ledger.
