@@ -2,9 +2,9 @@
 //!
 //! [`ledger`] applies transactions. [`World`] puts people around it: issuers, traders, a reference price; it is
 //! deterministic, without threads, clock or sockets, and so serves simulations as it is. [`Sandbox`] runs a world in
-//! real time behind real sockets, all on the loopback: closed ledgers on a pipe or socket as stellar-core writes them,
-//! core's `/tx` and `/info`, and the reference price over WebSocket as Kraken sends it. An engine that is pointed at
-//! them cannot tell.
+//! real time behind real sockets, on the loopback unless asked otherwise: Horizon with its streams, Stellar RPC, core's
+//! `/tx` and `/info` and friendbot on one port; closed ledgers on a pipe, a socket or in a file as stellar-core writes
+//! them; and the reference price over WebSocket as Kraken sends it. An engine that is pointed at them cannot tell.
 
 pub mod ledger;
 
