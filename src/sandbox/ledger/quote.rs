@@ -191,7 +191,12 @@ impl Quote<'_> {
             return Some(from_book.trade);
         }
         self.scratch = before;
-        self.counted += 1 + if self.store.protocol() >= 27 { from_book.crossings } else { 0 };
+        let discarded = if self.store.protocol() >= 27 { from_book.crossings } else { 0 };
+        if discarded >= self.crossings_left() {
+            // Nothing would be left for the pool, which counts as one.
+            return None;
+        }
+        self.counted += 1 + discarded;
         self.trade_with_pool(wanted, from_pool);
         Some(from_pool)
     }

@@ -95,7 +95,14 @@ impl StateDir {
         check_identity(directory, identity)?;
         let (mut log, logged) = Log::open(directory)?;
         let kept = match newest_snapshot(directory)? {
-            Some(found) => Some(carry_on(directory, found, logged)?),
+            Some(found) => {
+                let kept = carry_on(directory, found, logged)?;
+                if kept.ledgers.is_empty() {
+                    // What ended before the snapshot would stand in front of what comes, with a hole between.
+                    log.clear()?;
+                }
+                Some(kept)
+            }
             // It died while it was founded: nobody has seen anything of it.
             None => {
                 log.clear()?;
