@@ -3,6 +3,7 @@
 //! Source: docs.kraken.com, "Spot WebSocket v2" (ticker, status, heartbeat, ping), with the order of keys and the
 //! number of decimals as live captures show them.
 
+use super::clock::civil_date;
 use crate::events::UtcNanos;
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -176,20 +177,6 @@ pub(crate) fn rfc3339_micros(at: UtcNanos) -> String {
     // Writing to a string cannot fail.
     let _ = write!(text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z");
     text
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
-/// algorithms": years are counted from 1 March of year 0, so that the leap day comes last).
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -43,7 +43,6 @@ pub(crate) use page::{Order, Page};
 pub(crate) use problem::Problem;
 pub(crate) use stream::Shown;
 pub(crate) use submit::shown as transaction_response;
-pub(crate) use words::civil as civil_date;
 
 use super::chain::Chain;
 use super::http::Query;

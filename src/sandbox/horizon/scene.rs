@@ -15,8 +15,7 @@ use sha2::{Digest as _, Sha256};
 use stellar_xdr::{
     BeginSponsoringFutureReservesOp, ChangeTrustAsset, ChangeTrustOp, DataValue, Hash, Limits,
     LiquidityPoolConstantProductParameters, LiquidityPoolDepositOp, LiquidityPoolParameters, ManageDataOp, Operation,
-    OperationBody, PathPaymentStrictReceiveOp, PoolId, SetOptionsOp, String64, Transaction, TransactionEnvelope, VecM,
-    WriteXdr,
+    OperationBody, PathPaymentStrictReceiveOp, PoolId, String64, Transaction, TransactionEnvelope, VecM, WriteXdr,
 };
 
 /// Where requests go.
@@ -165,21 +164,6 @@ pub(super) fn sponsored(sponsor: &Actor, owner: &Actor, bodies: Vec<OperationBod
 pub(super) fn set_data(name: &str, value: &[u8]) -> OperationBody {
     let data_value = Some(DataValue(value.to_vec().try_into().unwrap()));
     OperationBody::ManageData(ManageDataOp { data_name: String64(name.try_into().unwrap()), data_value })
-}
-
-/// An operation that sets nothing yet.
-pub(super) fn no_options() -> SetOptionsOp {
-    SetOptionsOp {
-        inflation_dest: None,
-        clear_flags: None,
-        set_flags: None,
-        master_weight: None,
-        low_threshold: None,
-        med_threshold: None,
-        high_threshold: None,
-        home_domain: None,
-        signer: None,
-    }
 }
 
 /// A pool's parameters.

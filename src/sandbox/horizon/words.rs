@@ -1,5 +1,6 @@
 //! How Horizon writes amounts, prices, assets, accounts and times.
 
+use crate::sandbox::clock::civil_date;
 use serde_json::{Map, Value, json};
 use stellar_xdr::{AccountId, AlphaNum4, AlphaNum12, Asset, AssetCode4, AssetCode12, MuxedAccount, PublicKey, Uint256};
 
@@ -116,22 +117,9 @@ pub(crate) fn parse_asset_word(word: &str) -> Option<Asset> {
 /// Seconds since 1970 as RFC 3339.
 pub(crate) fn time(seconds: u64) -> String {
     let days = seconds / 86_400;
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_date(days);
     let of_day = seconds % 86_400;
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
-}
-
-/// The date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The `Date` header, which clients set their clocks by.
 
-use crate::sandbox::horizon::civil_date;
+use crate::sandbox::clock::civil_date;
 
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

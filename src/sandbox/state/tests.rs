@@ -261,6 +261,24 @@ fn what_is_on_the_disk_stays_within_its_bound() {
 }
 
 #[test]
+fn a_snapshot_whose_ledgers_are_lost_goes_on_alone_and_so_does_the_run_after() {
+    let directory = Directory::new();
+    let mut run = Run::new(&directory, 3);
+    run.close_many(10);
+    let (ledger, hash) = (run.world.ledger().header().ledger_seq, run.world.ledger().hash());
+    drop(run);
+    fs::remove_file(directory.files("ledgers").pop().unwrap()).unwrap();
+    let mut run = Run::start(directory.config(), &config(3)).unwrap();
+    assert_eq!((run.before, run.world.ledger().hash()), (0, hash));
+    run.close_many(3);
+    let hash = run.world.ledger().hash();
+    drop(run);
+    let run = Run::start(directory.config(), &config(3)).unwrap();
+    assert_eq!((run.before, run.world.ledger().header().ledger_seq), (3, ledger + 3));
+    assert_eq!(run.world.ledger().hash(), hash);
+}
+
+#[test]
 fn ledgers_that_do_not_follow_one_another_are_refused() {
     let directory = Directory::new();
     let mut run = Run::new(&directory, 3);

@@ -3,8 +3,7 @@
 use crate::sandbox::actor::{self, Actor};
 use crate::sandbox::fixture::Fixture;
 use crate::sandbox::horizon::scene::{
-    BASE_URL, Scene, deposit, get, members, no_options, operation, pool_id, records, refusal, set_data, sponsored,
-    trust_pool,
+    BASE_URL, Scene, deposit, get, members, operation, pool_id, records, refusal, set_data, sponsored, trust_pool,
 };
 use crate::sandbox::horizon::words;
 use crate::stellar::{Asset, Price, Stroops};
@@ -100,7 +99,7 @@ fn options_data_and_the_sequence_show_once_they_are_set() {
         home_domain: Some(String32("example.org".try_into().unwrap())),
         signer: Some(Signer { key: key.clone(), weight: 5 }),
         master_weight: Some(4),
-        ..no_options()
+        ..SetOptionsOp::default()
     };
     scene.act(&alice, vec![set_data("name", b"Alice"), OperationBody::SetOptions(options)]);
     let shown = account(&scene, &alice);
@@ -129,9 +128,9 @@ fn a_master_key_without_weight_comes_last() {
     let (alice, bob) = (scene.account(1), scene.account(2));
     let key = SignerKey::PreAuthTx(Uint256([9; 32]));
     let signer = Some(Signer { key: SignerKey::Ed25519(Uint256(bob.id().0)), weight: 1 });
-    scene.act(&alice, vec![OperationBody::SetOptions(SetOptionsOp { signer, ..no_options() })]);
+    scene.act(&alice, vec![OperationBody::SetOptions(SetOptionsOp { signer, ..SetOptionsOp::default() })]);
     let signer = Some(Signer { key, weight: 1 });
-    let options = SetOptionsOp { signer, master_weight: Some(0), ..no_options() };
+    let options = SetOptionsOp { signer, master_weight: Some(0), ..SetOptionsOp::default() };
     scene.act(&alice, vec![OperationBody::SetOptions(options)]);
     let signers = account(&scene, &alice)["signers"].clone();
     let kinds: Vec<_> = signers.as_array().unwrap().iter().map(|signer| signer["type"].as_str().unwrap()).collect();
@@ -144,7 +143,7 @@ fn balances_are_pool_shares_then_credits_by_code_then_lumens() {
     let mut scene = Scene::new();
     let (issuer, alice, bob) = (scene.account(0), scene.account(1), scene.account(2));
     let clawback = AccountFlags::RevocableFlag as u32 | AccountFlags::ClawbackEnabledFlag as u32;
-    let options = SetOptionsOp { set_flags: Some(clawback), ..no_options() };
+    let options = SetOptionsOp { set_flags: Some(clawback), ..SetOptionsOp::default() };
     let usd = scene.credit(b"USD\0", &issuer, &[&alice]);
     scene.act(&issuer, vec![OperationBody::SetOptions(options)]);
     let eur = scene.credit(b"EUR\0", &bob, &[&alice]);
@@ -196,7 +195,7 @@ fn balances_are_pool_shares_then_credits_by_code_then_lumens() {
 fn a_line_that_may_only_maintain_says_so() {
     let mut scene = Scene::new();
     let (issuer, alice) = (scene.account(0), scene.account(1));
-    let options = SetOptionsOp { set_flags: Some(AccountFlags::RevocableFlag as u32), ..no_options() };
+    let options = SetOptionsOp { set_flags: Some(AccountFlags::RevocableFlag as u32), ..SetOptionsOp::default() };
     scene.act(&issuer, vec![OperationBody::SetOptions(options)]);
     let usd = scene.credit(b"USD\0", &issuer, &[&alice]);
     let flags = SetTrustLineFlagsOp {
@@ -243,7 +242,7 @@ fn accounts_are_listed_by_exactly_one_filter() {
     let (issuer, alice, bob) = (scene.account(0), scene.account(1), scene.account(2));
     let usd = scene.credit(b"USD\0", &issuer, &[&alice, &bob]);
     let signer = Some(Signer { key: SignerKey::Ed25519(Uint256(bob.id().0)), weight: 1 });
-    let options = OperationBody::SetOptions(SetOptionsOp { signer, ..no_options() });
+    let options = OperationBody::SetOptions(SetOptionsOp { signer, ..SetOptionsOp::default() });
     scene.apply(&[&issuer, &alice], sponsored(&issuer, &alice, vec![options]));
     scene.act(&alice, vec![trust_pool(&usd, &Asset::Native)]);
     let chain = scene.chain();

@@ -175,43 +175,32 @@ mod payments {
 mod offers {
     use stellar_xdr::{ManageBuyOfferResult, ManageSellOfferResult};
 
-    pub(super) fn sell(result: &ManageSellOfferResult) -> &'static str {
-        use ManageSellOfferResult as R;
-        match result {
-            R::Success(_) => "op_success",
-            R::Malformed => "op_malformed",
-            R::SellNoTrust => "op_sell_no_trust",
-            R::BuyNoTrust => "op_buy_no_trust",
-            R::SellNotAuthorized => "sell_not_authorized",
-            R::BuyNotAuthorized => "buy_not_authorized",
-            R::LineFull => "op_line_full",
-            R::Underfunded => "op_underfunded",
-            R::CrossSelf => "op_cross_self",
-            R::SellNoIssuer => "op_sell_no_issuer",
-            R::BuyNoIssuer => "buy_no_issuer",
-            R::NotFound => "op_offer_not_found",
-            R::LowReserve => "op_low_reserve",
-        }
+    /// Both kinds of offers fail alike, under types of their own.
+    macro_rules! words {
+        ($of:ident, $result:ident) => {
+            pub(super) fn $of(result: &$result) -> &'static str {
+                use $result as R;
+                match result {
+                    R::Success(_) => "op_success",
+                    R::Malformed => "op_malformed",
+                    R::SellNoTrust => "op_sell_no_trust",
+                    R::BuyNoTrust => "op_buy_no_trust",
+                    R::SellNotAuthorized => "sell_not_authorized",
+                    R::BuyNotAuthorized => "buy_not_authorized",
+                    R::LineFull => "op_line_full",
+                    R::Underfunded => "op_underfunded",
+                    R::CrossSelf => "op_cross_self",
+                    R::SellNoIssuer => "op_sell_no_issuer",
+                    R::BuyNoIssuer => "buy_no_issuer",
+                    R::NotFound => "op_offer_not_found",
+                    R::LowReserve => "op_low_reserve",
+                }
+            }
+        };
     }
 
-    pub(super) fn buy(result: &ManageBuyOfferResult) -> &'static str {
-        use ManageBuyOfferResult as R;
-        match result {
-            R::Success(_) => "op_success",
-            R::Malformed => "op_malformed",
-            R::SellNoTrust => "op_sell_no_trust",
-            R::BuyNoTrust => "op_buy_no_trust",
-            R::SellNotAuthorized => "sell_not_authorized",
-            R::BuyNotAuthorized => "buy_not_authorized",
-            R::LineFull => "op_line_full",
-            R::Underfunded => "op_underfunded",
-            R::CrossSelf => "op_cross_self",
-            R::SellNoIssuer => "op_sell_no_issuer",
-            R::BuyNoIssuer => "buy_no_issuer",
-            R::NotFound => "op_offer_not_found",
-            R::LowReserve => "op_low_reserve",
-        }
-    }
+    words!(sell, ManageSellOfferResult);
+    words!(buy, ManageBuyOfferResult);
 }
 
 mod trust {

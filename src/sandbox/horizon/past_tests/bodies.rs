@@ -86,24 +86,9 @@ pub(super) fn sell_passively(selling: &Asset, buying: &Asset, amount: i64, price
     })
 }
 
-/// No option; change what you want.
-pub(super) fn options() -> SetOptionsOp {
-    SetOptionsOp {
-        inflation_dest: None,
-        clear_flags: None,
-        set_flags: None,
-        master_weight: None,
-        low_threshold: None,
-        med_threshold: None,
-        high_threshold: None,
-        home_domain: None,
-        signer: None,
-    }
-}
-
 pub(super) fn set_signer(key: [u8; 32], weight: u32) -> OperationBody {
     let signer = Signer { key: SignerKey::HashX(Uint256(key)), weight };
-    OperationBody::SetOptions(SetOptionsOp { signer: Some(signer), ..options() })
+    OperationBody::SetOptions(SetOptionsOp { signer: Some(signer), ..SetOptionsOp::default() })
 }
 
 pub(super) fn trust(asset: &Asset, limit: i64) -> OperationBody {

@@ -75,13 +75,13 @@ impl Story {
             high_threshold: Some(1),
             home_domain: Some("sandbox.example".parse::<stellar_xdr::StringM<32>>().unwrap().into()),
             signer: Some(Signer { key: SignerKey::HashX(Uint256([9; 32])), weight: 1 }),
-            ..options()
+            ..SetOptionsOp::default()
         });
         self.then("options", vec![(ISSUER, issuer)]);
         let weigh = set_signer([9; 32], 2);
-        let clear = OperationBody::SetOptions(SetOptionsOp { clear_flags: Some(0b0001), ..options() });
+        let clear = OperationBody::SetOptions(SetOptionsOp { clear_flags: Some(0b0001), ..SetOptionsOp::default() });
         self.then("signers", vec![(ISSUER, weigh), (ISSUER, set_signer([9; 32], 0)), (ISSUER, clear)]);
-        let again = OperationBody::SetOptions(SetOptionsOp { set_flags: Some(0b0001), ..options() });
+        let again = OperationBody::SetOptions(SetOptionsOp { set_flags: Some(0b0001), ..SetOptionsOp::default() });
         self.then("again", vec![(ISSUER, again)]);
         let lines = [ALICE, BOB, CAROL].map(|person| (person, trust(&gold(), i64::MAX)));
         self.then("lines", lines.into());

@@ -120,7 +120,11 @@ fn from_protocol_27_offers_that_a_pool_outdoes_count_against_the_thousand() {
     };
     // Each offer gives 10 for 10; the pool gives nearly twice as much for all of it.
     results(&mut ledger, &c, vec![send(10_000)]);
+    let quoted =
+        |ledger: &Ledger, amount| ledger.quote_path_send(&[Asset::Native, usd.clone()], amount, None).is_some();
+    assert!(quoted(&ledger, 10_000));
     ledger.close(0, &[LedgerUpgrade::Version(27)]);
+    assert!(!quoted(&ledger, 10_000) && quoted(&ledger, 9_990), "a quote says what the payment then does");
     assert_eq!(failed(&apply_at_any(&mut ledger, &c, vec![send(10_000)])), "OpExceededWorkLimit");
     results(&mut ledger, &c, vec![send(9_990)]);
     assert_eq!(ledger.num_offers(), 1_000, "none was crossed");
