@@ -30,6 +30,20 @@ install_packages() {
     apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# python_venv DIRECTORY REQUIREMENTS: an environment with exactly these packages, made anew when they change, or when it
+# was moved (its commands have absolute paths in them).
+python_venv() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  local wanted
+  wanted=$(echo "# $PWD/$1" && cat "$2")
+  if [ "$wanted" = "$(cat "$1/installed.txt" 2>/dev/null)" ]; then return; fi
+  echo "installing from PyPI: $2"
+  rm -rf "$1"
+  python3 -m venv "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$2"
+  echo "$wanted" >"$1/installed.txt"
+}
+
 # need_crate NAME VERSION: installs a command from crates.io in exactly that version.
 need_crate() {
   if cargo install --list | grep -qx "$1 v$2:"; then return; fi

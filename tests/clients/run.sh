@@ -10,15 +10,8 @@ out=target/clients
 mkdir -p "$out"
 
 python_client() {
-  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
-  local venv=target/tools/clients requirements=tests/clients/python/requirements.txt
-  if ! cmp -s "$requirements" "$venv/installed.txt"; then
-    echo "installing from PyPI: $requirements"
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements"
-    cp "$requirements" "$venv/installed.txt"
-  fi
+  local venv=target/tools/clients
+  python_venv "$venv" tests/clients/python/requirements.txt
   "$venv/bin/python" tests/clients/python/run.py "$1"
 }
 

