@@ -94,6 +94,7 @@ impl Desk {
             protocol: 23,
             base_fee: 100,
             base_reserve: 1,
+            first_byte: MonoNanos(0),
         }));
         for change in changes {
             match change {

@@ -110,6 +110,7 @@ fn market_view(model: &Model, market: MarketId, changed_in: u32) -> MarketView {
     let count = |side| u32::try_from(in_side(model, place(side)).len()).unwrap();
     MarketView {
         changed_in,
+        whole: 1,
         bid_offers: count(Side::Bid),
         ask_offers: count(Side::Ask),
         bids: level_views(model, place(Side::Bid)),
@@ -154,6 +155,7 @@ impl Desk {
             protocol: 23,
             base_fee: 100,
             base_reserve: 1,
+            first_byte: MonoNanos(0),
         }));
     }
 

@@ -189,6 +189,7 @@ fn expected_events(subject: &Subject, facts: &[Fact], seen: &mut HashMap<&'stati
                     protocol: *protocol,
                     base_fee: *base_fee,
                     base_reserve: *base_reserve,
+                    first_byte: MonoNanos(0),
                 });
                 events.extend(begin.map(FeedEvent::LedgerBegin));
             }

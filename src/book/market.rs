@@ -138,6 +138,8 @@ impl MarketBook {
         let pool = self.pool;
         MarketView {
             changed_in: self.changed_in.0,
+            whole: u32::from(self.whole),
+            reserved: 0,
             bid_offers: self.bids.offers(),
             ask_offers: self.asks.offers(),
             last_trade_ledger: last.map_or(0, |trade| trade.ledger.0),

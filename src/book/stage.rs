@@ -154,6 +154,7 @@ impl BookStage {
             base_fee: begin.base_fee,
             base_reserve: begin.base_reserve,
             transactions: end.transactions,
+            first_byte: begin.first_byte,
         }));
     }
 
@@ -273,6 +274,7 @@ impl Stage for BookStage {
             FeedEvent::Trade(trade) => self.trade(&trade, wire, sink),
             FeedEvent::OwnTransaction(own) => self.transaction(own, wire, sink),
             FeedEvent::LedgerEnd(end) => self.end(end, wire, sink),
+            FeedEvent::Snapshot(_) => {}
             FeedEvent::ReferencePrice(price) => sink.put(Stamped { wire, event: BookEvent::ReferencePrice(price) }),
             FeedEvent::FeedUp(conn) => sink.put(Stamped { wire, event: BookEvent::Feed(conn, true) }),
             FeedEvent::FeedDown(conn) => {

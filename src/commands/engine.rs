@@ -276,7 +276,7 @@ fn sit<S>(stages: &mut Stages<S>, thread: &HotThread) -> Stages<S> {
 /// Threads with their sockets, and the rings between those whose stages follow each other.
 #[expect(clippy::type_complexity, reason = "a list of rings by name")]
 fn berths<S>(parts: &EngineParts<S>) -> Result<(Vec<Berth>, Vec<(&'static str, Gauge)>), EngineError> {
-    let sources = parts.feed.sources.len();
+    let sources = parts.feed.connections();
     let mut berths = Vec::new();
     for (thread, seed) in parts.plan.threads.iter().zip(parts.seed..) {
         let mut connections = Vec::new();

@@ -1,6 +1,6 @@
 //! Feed to book: what a ledger changed, and what the world outside the ledger says a price is.
 
-use super::{ConnId, MonoNanos};
+use super::{ConnId, MonoNanos, SnapshotEvent};
 use crate::stellar::{
     AccountIndex, AssetIndex, LedgerSeq, MarketId, OfferId, Orientation, Price, SequenceNumber, Side, Stroops, TxHash,
 };
@@ -33,6 +33,8 @@ pub enum FeedEvent {
     OwnTransaction(OwnTransaction),
     /// The ledger is complete.
     LedgerEnd(LedgerEnd),
+    /// What a server says the ledger is, as a whole: for a book that has not seen it grow, and to check one that has.
+    Snapshot(SnapshotEvent),
     /// The reference price of a symbol moved.
     ReferencePrice(ReferencePrice),
     /// A source stands and delivers.
@@ -103,6 +105,8 @@ pub struct LedgerBegin {
     pub base_fee: u32,
     /// Base reserve, stroops.
     pub base_reserve: u32,
+    /// When the first of its bytes came off the wire.
+    pub first_byte: MonoNanos,
 }
 
 /// A ledger's end, with what the feed counted in it (over all transactions, ours or not).
@@ -248,7 +252,7 @@ pub struct OwnTransaction {
 pub struct SymbolId(pub u16);
 
 /// A reference price. Floating point: it shapes decisions, and never reaches the wire as it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ReferencePrice {
     /// Which.
     pub symbol: SymbolId,
@@ -256,6 +260,12 @@ pub struct ReferencePrice {
     pub bid: f64,
     /// Best ask, finite, at least the bid.
     pub ask: f64,
+    /// Base that the best bid buys, finite; 0 if the source does not say.
+    pub bid_amount: f64,
+    /// Base that the best ask sells, finite; 0 if the source does not say.
+    pub ask_amount: f64,
+    /// Price of the last trade, finite; 0 if the source does not say.
+    pub last: f64,
     /// When its message came off the wire.
     pub received: MonoNanos,
 }

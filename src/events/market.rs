@@ -1,6 +1,6 @@
 //! Book to strategy.
 
-use super::{ConnId, FeedFault, OwnTransaction, ReferencePrice};
+use super::{ConnId, FeedFault, MonoNanos, OwnTransaction, ReferencePrice, SnapshotDifference};
 use crate::stellar::{AccountIndex, LedgerSeq, MarketId, OfferId, Side, Stroops};
 
 /// What the book tells the strategies. The state itself is not in the event: it stands in the
@@ -17,8 +17,13 @@ pub enum BookEvent {
     OwnTransaction(OwnTransaction),
     /// The reference price moved.
     ReferencePrice(ReferencePrice),
-    /// The book can no longer be trusted, or can be again: quoting must stop until it is whole.
+    /// What all markets stand on (the chain of ledgers, our accounts) can no longer be trusted, or can be again: quoting
+    /// must stop until it is whole.
     Whole(bool),
+    /// The same of one market.
+    MarketWhole(MarketId, bool),
+    /// A snapshot and the book differ. Comes before the [`MarketWhole`](Self::MarketWhole) that follows from it.
+    Difference(SnapshotDifference),
     /// A source went up or down.
     Feed(ConnId, bool),
     /// A source said something wrong.
@@ -38,6 +43,8 @@ pub struct LedgerClosed {
     pub base_reserve: u32,
     /// Transactions applied, failed ones included.
     pub transactions: u32,
+    /// When the first of its bytes came off the wire.
+    pub first_byte: MonoNanos,
 }
 
 /// A trade of ours.

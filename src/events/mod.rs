@@ -9,6 +9,7 @@ mod execution;
 mod ledger;
 mod market;
 mod quotes;
+mod snapshot;
 mod stage;
 mod time;
 pub mod views;
@@ -21,5 +22,6 @@ pub use ledger::{
 };
 pub use market::{BookEvent, Fill, LedgerClosed};
 pub use quotes::{MAX_QUOTES, QuoteList};
+pub use snapshot::{SnapshotDifference, SnapshotEvent, SnapshotOffer, SnapshotState};
 pub use stage::{NetEvent, NetPort, Outbox, OutboxFull, Sink, Stage, Stamped};
 pub use time::{Clock, ConnId, MonoNanos, Now, UtcNanos};

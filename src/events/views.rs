@@ -53,6 +53,10 @@ impl LevelView {
 pub struct MarketView {
     /// The ledger in which it last changed.
     pub changed_in: u32,
+    /// 1 while the book of this market is known to be what the ledger has.
+    pub whole: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Offers on the bid side, all levels.
     pub bid_offers: u32,
     /// Offers on the ask side, all levels.

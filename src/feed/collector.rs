@@ -3,12 +3,12 @@
 use super::FeedConfig;
 use super::account_states::AccountStates;
 use super::accounts::OwnAccounts;
-use super::core_meta::Link;
+use super::ledgers::Link;
 use super::own_transactions::OwnTransactions;
 use super::pools::Pools;
 use crate::events::{
-    FeedEvent, LedgerBegin, LedgerEnd, OfferChange, OwnAccount, OwnTransaction, OwnTrustLine, Trade, TradeVenue,
-    TxOutcome,
+    FeedEvent, LedgerBegin, LedgerEnd, MonoNanos, OfferChange, OwnAccount, OwnTransaction, OwnTrustLine, Trade,
+    TradeVenue, TxOutcome,
 };
 use crate::stellar::{
     AccountIndex, AssetIndex, LedgerSeq, MarketTable, NetworkId, OfferId, Orientation, Price, SequenceNumber, Side,
@@ -39,6 +39,7 @@ pub(super) struct Collector {
     accounts: OwnAccounts,
     pools: Pools,
     max_events: usize,
+    first_byte: MonoNanos,
     header: Option<(LedgerBegin, Link)>,
     events: Vec<FeedEvent>,
     refused: Option<Refused>,
@@ -56,6 +57,7 @@ impl Collector {
             markets: Arc::clone(&config.markets),
             pools: Pools::new(&config.markets),
             max_events: config.limits.max_ledger_events,
+            first_byte: MonoNanos::default(),
             header: None,
             events: Vec::with_capacity(config.limits.ledger_events.min(config.limits.max_ledger_events)),
             refused: None,
@@ -67,8 +69,9 @@ impl Collector {
         }
     }
 
-    /// Forgets the ledger before.
-    pub(super) fn begin(&mut self) {
+    /// Forgets the ledger before. The first byte of the one that comes came at that moment.
+    pub(super) fn begin(&mut self, first_byte: MonoNanos) {
+        self.first_byte = first_byte;
         self.header = None;
         self.events.clear();
         self.refused = None;
@@ -171,6 +174,7 @@ impl LedgerVisitor for Collector {
             protocol: header.protocol,
             base_fee: header.base_fee,
             base_reserve: header.base_reserve,
+            first_byte: self.first_byte,
         };
         let link = Link { seq: header.seq, hash: *header.hash, previous_hash: *header.previous_hash };
         self.header = Some((begin, link));

@@ -19,7 +19,8 @@ pub struct FeedConfig {
     /// Our accounts, channels included: whatever may be a transaction's source, pay its fee, or be an operation's
     /// source. The places in the list are the [`AccountIndex`](crate::stellar::AccountIndex)es.
     pub accounts: Vec<AccountId>,
-    /// The sources. The places in the list are the [`ConnId`](crate::events::ConnId)s.
+    /// The sources, those of ledgers first. Their connections, one after the other, are the
+    /// [`ConnId`](crate::events::ConnId)s.
     pub sources: Vec<SourceConfig>,
     /// The bounds.
     pub limits: FeedLimits,
@@ -30,8 +31,138 @@ pub struct FeedConfig {
 pub enum SourceConfig {
     /// stellar-core's `METADATA_OUTPUT_STREAM`. At most one.
     CoreMeta,
+    /// Stellar RPC: `getLedgers`, from one endpoint or several that race; a connection each.
+    Rpc(RpcConfig),
+    /// Horizon's `/offers`, pools and accounts: snapshots of the ledger; a connection a server.
+    HorizonSweep(HorizonSweepConfig),
+    /// Horizon's streams: a connection each.
+    HorizonStream(HorizonStreamConfig),
     /// Kraken's ticker, or a server that speaks like it.
     Kraken(KrakenConfig),
+    /// Coinbase Advanced Trade.
+    Coinbase(CoinbaseConfig),
+    /// Binance: one connection for the book ticker; for depth a second, which asks for its snapshot.
+    Binance(BinanceConfig),
+    /// CoinGecko's simple prices.
+    CoinGecko(CoinGeckoConfig),
+}
+
+/// Stellar RPC.
+#[derive(Clone, Debug)]
+pub struct RpcConfig {
+    /// The endpoints, each of which has a connection: at least one.
+    pub endpoints: Vec<HttpPlace>,
+    /// The longest answer that is taken, bytes.
+    pub max_answer_bytes: usize,
+    /// How long an answer is waited for, nanoseconds.
+    pub answer_timeout_ns: u64,
+    /// The least time between two requests to one endpoint, nanoseconds.
+    pub least_interval_ns: u64,
+}
+
+/// An HTTP server, as requests name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpPlace {
+    /// As in the `Host` header.
+    pub host: String,
+    /// What stands before every path: empty, or begins with `/` and does not end with one.
+    pub prefix: String,
+}
+
+/// Snapshots from Horizon.
+#[derive(Clone, Debug)]
+pub struct HorizonSweepConfig {
+    /// Primary, then its backups: at least one. One is asked at a time.
+    pub servers: Vec<HttpPlace>,
+    /// How often every market is asked for, nanoseconds, as far as the budget allows.
+    pub every_ns: u64,
+    /// Requests an hour that may be used.
+    pub requests_per_hour: u32,
+    /// How long an answer is waited for, nanoseconds.
+    pub answer_timeout_ns: u64,
+}
+
+/// Horizon's streams.
+#[derive(Clone, Debug)]
+pub struct HorizonStreamConfig {
+    /// The server.
+    pub server: HttpPlace,
+    /// What is streamed; each has a connection.
+    pub streams: Vec<HorizonStreamKind>,
+    /// A stream on which nothing came for so long is opened anew, nanoseconds.
+    pub silence_ns: u64,
+}
+
+/// A stream of Horizon's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HorizonStreamKind {
+    /// Best prices of a pair, as the price of a symbol.
+    OrderBook(crate::stellar::Market, SymbolId),
+    /// Trades of a pair, as the last price of a symbol.
+    Trades(crate::stellar::Market, SymbolId),
+    /// An account of ours.
+    Account(crate::stellar::AccountIndex),
+}
+
+/// Coinbase Advanced Trade.
+#[derive(Clone, Debug)]
+pub struct CoinbaseConfig {
+    /// As in the `Host` header: `advanced-trade-ws.coinbase.com`.
+    pub host: String,
+    /// `/`.
+    pub path: String,
+    /// The products to subscribe to (`XLM-USD`), and how we name them.
+    pub symbols: Vec<(String, SymbolId)>,
+    /// Messages longer than so many bytes are a fault.
+    pub max_message_bytes: usize,
+    /// A server that has said nothing for so long, not even a heartbeat, is given up.
+    pub silence_ns: u64,
+    /// Random, new at each start.
+    pub nonce: [u8; 16],
+}
+
+/// Binance.
+#[derive(Clone, Debug)]
+pub struct BinanceConfig {
+    /// As in the `Host` header: `stream.binance.com:9443`.
+    pub host: String,
+    /// `/stream`.
+    pub path: String,
+    /// The symbols to subscribe to (`XLMUSDT`), and how we name them.
+    pub symbols: Vec<(String, SymbolId)>,
+    /// For whole books: where their snapshots are asked for (`api.binance.com`). Without it the book ticker is followed.
+    pub depth: Option<HttpPlace>,
+    /// Messages longer than so many bytes are a fault.
+    pub max_message_bytes: usize,
+    /// A server that has said nothing for so long is given up.
+    pub silence_ns: u64,
+    /// Random, new at each start.
+    pub nonce: [u8; 16],
+}
+
+/// CoinGecko.
+#[derive(Clone, Debug)]
+pub struct CoinGeckoConfig {
+    /// The server: `api.coingecko.com`, `/api/v3`.
+    pub server: HttpPlace,
+    /// A key, sent as `x-cg-demo-api-key` (or `x-cg-pro-api-key` to the host of paying customers).
+    pub api_key: Option<Secret>,
+    /// Coin and currency (`stellar`, `usd`), and how we name the pair.
+    pub pairs: Vec<((String, String), SymbolId)>,
+    /// How often it is asked, nanoseconds.
+    pub every_ns: u64,
+    /// How long an answer is waited for, nanoseconds.
+    pub answer_timeout_ns: u64,
+}
+
+/// A word that is never shown.
+#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct Secret(pub String);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// A price source.
@@ -77,8 +208,8 @@ impl Default for FeedLimits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedConfigError {
     /// The connection's number would not fit.
-    #[error("{0} sources are configured, at most 255 are possible")]
-    TooManySources(usize),
+    #[error("the sources need {0} connections, at most 255 are possible")]
+    TooManyConnections(usize),
     /// Two streams of ledgers.
     #[error("more than one core metadata stream is configured: ledgers can follow each other in one only")]
     TwoLedgerSources,
@@ -97,9 +228,22 @@ pub enum FeedConfigError {
 }
 
 impl FeedConfig {
+    /// How many connections the sources have together.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.sources.iter().map(SourceConfig::connections).sum()
+    }
+
+    /// How many of the connections, the first ones, bring ledgers.
+    #[must_use]
+    pub fn ledger_connections(&self) -> usize {
+        let ledgers = self.sources.iter().take_while(|source| source.brings_ledgers());
+        ledgers.map(SourceConfig::connections).sum()
+    }
+
     pub(super) fn check(&self) -> Result<(), FeedConfigError> {
-        if self.sources.len() > usize::from(u8::MAX) {
-            return Err(FeedConfigError::TooManySources(self.sources.len()));
+        if self.connections() > usize::from(u8::MAX) {
+            return Err(FeedConfigError::TooManyConnections(self.connections()));
         }
         self.sources.iter().try_for_each(SourceConfig::check)?;
         let is_core = |source: &&SourceConfig| matches!(source, SourceConfig::CoreMeta);
@@ -119,6 +263,24 @@ impl FeedConfig {
 }
 
 impl SourceConfig {
+    /// How many connections it has.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        match self {
+            Self::CoreMeta | Self::Kraken(_) | Self::Coinbase(_) | Self::CoinGecko(_) => 1,
+            Self::Rpc(rpc) => rpc.endpoints.len(),
+            Self::HorizonSweep(sweep) => sweep.servers.len(),
+            Self::HorizonStream(stream) => stream.streams.len(),
+            Self::Binance(binance) => 1 + usize::from(binance.depth.is_some()),
+        }
+    }
+
+    /// Whether it brings ledgers.
+    #[must_use]
+    pub fn brings_ledgers(&self) -> bool {
+        matches!(self, Self::CoreMeta | Self::Rpc(_))
+    }
+
     fn check(&self) -> Result<(), FeedConfigError> {
         let Self::Kraken(kraken) = self else { return Ok(()) };
         if kraken.symbols.is_empty() {

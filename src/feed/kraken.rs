@@ -2,6 +2,7 @@
 
 use super::config::KrakenConfig;
 use super::port::Port;
+use super::source::{Machine, Tools};
 use crate::events::{FeedEvent, FeedFault, MonoNanos, ReferencePrice, Sink, Stamped, SymbolId};
 use crate::wire::json::kraken::{KrakenError, KrakenMessage, KrakenParser, subscribe};
 use crate::wire::websocket::{BadEndpoint, WebSocketClient, WebSocketEndpoint, WebSocketError, WebSocketEvent};
@@ -44,7 +45,18 @@ impl Kraken {
         })
     }
 
-    pub(super) fn opened(&mut self, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+    /// Moves what the client wants to say into the outbox. A peer that does not read is of no use.
+    fn send(&mut self, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+        if port.is_open() && port.outbox.push(self.client.output()).is_err() {
+            port.give_up(sink);
+        }
+        self.client.output_taken();
+    }
+}
+
+impl Machine for Kraken {
+    fn opened(&mut self, leg: usize, tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
+        let (port, sink) = (&mut tools.ports[leg], &mut *tools.sink);
         self.connections += 1;
         let digest = Sha256::new().chain_update(self.nonce).chain_update(self.connections.to_be_bytes()).finalize();
         let mut nonce = [0; 16];
@@ -54,7 +66,8 @@ impl Kraken {
         self.send(port, sink);
     }
 
-    pub(super) fn bytes(&mut self, mut bytes: &[u8], port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+    fn bytes(&mut self, leg: usize, mut bytes: &[u8], tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
+        let (port, sink) = (&mut tools.ports[leg], &mut *tools.sink);
         while port.is_open() {
             match self.client.next(&mut bytes) {
                 Ok(Some(WebSocketEvent::Text(text))) => {
@@ -80,28 +93,21 @@ impl Kraken {
         self.send(port, sink);
     }
 
-    pub(super) fn closed(&mut self, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+    fn closed(&mut self, leg: usize, tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
         if self.client.closed().is_err() {
-            port.fault(FeedFault::Truncated, sink);
+            tools.ports[leg].fault(FeedFault::Truncated, tools.sink);
         }
     }
 
-    pub(super) fn on_time(&mut self, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
+    fn on_time(&mut self, tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
+        let (port, sink) = (&mut tools.ports[0], &mut *tools.sink);
         if port.is_open() && self.silent_at.is_some_and(|silent_at| silent_at <= port.at) {
             port.give_up(sink);
         }
     }
 
-    pub(super) fn deadline(&self, port: &Port) -> Option<MonoNanos> {
-        self.silent_at.filter(|_| port.is_open())
-    }
-
-    /// Moves what the client wants to say into the outbox. A peer that does not read is of no use.
-    fn send(&mut self, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
-        if port.is_open() && port.outbox.push(self.client.output()).is_err() {
-            port.give_up(sink);
-        }
-        self.client.output_taken();
+    fn deadline(&self, ports: &[Port]) -> Option<MonoNanos> {
+        self.silent_at.filter(|_| ports[0].is_open())
     }
 }
 
@@ -117,7 +123,8 @@ impl Prices {
                 }
                 for tick in ticks {
                     let symbol = self.symbols[usize::from(tick.symbol)];
-                    let price = ReferencePrice { symbol, bid: tick.bid, ask: tick.ask, received: port.at };
+                    let (bid, ask, received) = (tick.bid, tick.ask, port.at);
+                    let price = ReferencePrice { symbol, bid, ask, received, ..ReferencePrice::default() };
                     port.emit(FeedEvent::ReferencePrice(price), sink);
                 }
                 true

@@ -30,43 +30,116 @@
 
 mod account_states;
 mod accounts;
+mod binance;
+mod coinbase;
+mod coingecko;
 mod collector;
 mod config;
 mod core_meta;
 mod counters;
+mod horizon_stream;
+mod horizon_sweep;
+#[expect(dead_code, reason = "the sources that ask over HTTP are about to use it")]
+mod http;
 mod kraken;
+mod ledgers;
 mod own_transactions;
 mod pools;
 mod port;
+mod rpc;
+mod source;
 
-pub use config::{FeedConfig, FeedConfigError, FeedLimits, KrakenConfig, SourceConfig};
+pub use config::{
+    BinanceConfig, CoinGeckoConfig, CoinbaseConfig, FeedConfig, FeedConfigError, FeedLimits, HorizonStreamConfig,
+    HorizonStreamKind, HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, Secret, SourceConfig,
+};
 pub use counters::SourceCounters;
 
 use crate::events::{ConnId, FeedEvent, MonoNanos, NetEvent, NetPort, Now, Outbox, Sink, Stage, Stamped};
+use binance::Binance;
+use coinbase::Coinbase;
+use coingecko::CoinGecko;
 use core_meta::CoreMeta;
+use horizon_stream::HorizonStream;
+use horizon_sweep::HorizonSweep;
 use kraken::Kraken;
+use ledgers::Ledgers;
 use port::Port;
+use rpc::Rpc;
+use source::{Machine, Tools};
 
 /// The stage.
 #[derive(Debug)]
 pub struct Feed {
-    slots: Vec<Slot>,
+    ledgers: Ledgers,
+    ports: Vec<Port>,
+    sources: Vec<Seat>,
+    /// Whose each port is: its place in `sources`.
+    owners: Vec<usize>,
 }
 
+/// A source, and which ports are its own.
 #[derive(Debug)]
-struct Slot {
-    port: Port,
+struct Seat {
     source: Source,
+    ports: core::ops::Range<usize>,
 }
 
 #[derive(Debug)]
 enum Source {
     CoreMeta(Box<CoreMeta>),
+    Rpc(Box<Rpc>),
+    HorizonSweep(Box<HorizonSweep>),
+    HorizonStream(Box<HorizonStream>),
     Kraken(Box<Kraken>),
+    Coinbase(Box<Coinbase>),
+    Binance(Box<Binance>),
+    CoinGecko(Box<CoinGecko>),
+}
+
+/// Calls the same of whichever source it is.
+macro_rules! each {
+    ($source:expr, $machine:ident => $call:expr) => {
+        match $source {
+            Source::CoreMeta($machine) => $call,
+            Source::Rpc($machine) => $call,
+            Source::HorizonSweep($machine) => $call,
+            Source::HorizonStream($machine) => $call,
+            Source::Kraken($machine) => $call,
+            Source::Coinbase($machine) => $call,
+            Source::Binance($machine) => $call,
+            Source::CoinGecko($machine) => $call,
+        }
+    };
+}
+
+impl Source {
+    fn new(source: &SourceConfig, feed: &FeedConfig) -> Result<Self, FeedConfigError> {
+        Ok(match source {
+            SourceConfig::CoreMeta => Self::CoreMeta(Box::new(CoreMeta::new(feed))),
+            SourceConfig::Rpc(config) => Self::Rpc(Box::new(Rpc::new(config))),
+            SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config))),
+            SourceConfig::HorizonStream(config) => Self::HorizonStream(Box::new(HorizonStream::new(config))),
+            SourceConfig::Kraken(config) => Self::Kraken(Box::new(Kraken::new(config)?)),
+            SourceConfig::Coinbase(config) => Self::Coinbase(Box::new(Coinbase::new(config))),
+            SourceConfig::Binance(config) => Self::Binance(Box::new(Binance::new(config))),
+            SourceConfig::CoinGecko(config) => Self::CoinGecko(Box::new(CoinGecko::new(config))),
+        })
+    }
+
+    /// Room for what waits to be sent on one of its connections, bytes.
+    const fn outbox_bytes(&self) -> usize {
+        match self {
+            Self::CoreMeta(_) => 0,
+            Self::Rpc(_) | Self::HorizonSweep(_) | Self::HorizonStream(_) => 16 << 10,
+            Self::CoinGecko(_) => 32 << 10,
+            Self::Kraken(_) | Self::Coinbase(_) | Self::Binance(_) => PRICES_OUTBOX_BYTES,
+        }
+    }
 }
 
 /// Room for a price source's words: a handshake, a subscription to a few thousand symbols, some hundred pongs.
-const KRAKEN_OUTBOX_BYTES: usize = 128 << 10;
+const PRICES_OUTBOX_BYTES: usize = 128 << 10;
 
 impl Feed {
     /// A feed of these sources.
@@ -75,28 +148,36 @@ impl Feed {
     /// If the configuration contradicts itself.
     pub fn new(config: &FeedConfig) -> Result<Self, FeedConfigError> {
         config.check()?;
-        let mut slots = Vec::with_capacity(config.sources.len());
-        for (source, conn) in config.sources.iter().zip(0_u8..) {
-            let (source, outbox_bytes) = match source {
-                SourceConfig::CoreMeta => (Source::CoreMeta(Box::new(CoreMeta::new(config))), 0),
-                SourceConfig::Kraken(kraken) => (Source::Kraken(Box::new(Kraken::new(kraken)?)), KRAKEN_OUTBOX_BYTES),
-            };
-            slots.push(Slot { port: Port::new(ConnId(conn), outbox_bytes), source });
+        let (mut ports, mut owners, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, wanted) in config.sources.iter().enumerate() {
+            let source = Source::new(wanted, config)?;
+            let first = ports.len();
+            for (conn, _) in (first..u8::MAX.into()).zip(0..wanted.connections()) {
+                // `FeedConfig::check` has bounded it.
+                let conn = ConnId(u8::try_from(conn).unwrap_or(u8::MAX));
+                ports.push(Port::new(conn, source.outbox_bytes()));
+                owners.push(place);
+            }
+            sources.push(Seat { source, ports: first..ports.len() });
         }
-        Ok(Self { slots })
+        Ok(Self { ledgers: Ledgers::new(config), ports, sources, owners })
     }
 
-    /// What a source has been counted to do. Plain numbers: who drives the stage publishes them.
+    /// What a connection has been counted to do. Plain numbers: who drives the stage publishes them.
     ///
     /// # Panics
-    /// If there is no such source.
+    /// If there is no such connection.
     #[must_use]
     pub fn counters(&self, conn: ConnId) -> &SourceCounters {
-        &self.slots[usize::from(conn.0)].port.counters
+        &self.ports[usize::from(conn.0)].counters
     }
 
-    fn slot(&mut self, conn: ConnId) -> &mut Slot {
-        &mut self.slots[usize::from(conn.0)]
+    /// The source that a connection belongs to, the connection's number there, and what the source works with.
+    fn seat<'a, S>(&'a mut self, conn: ConnId, sink: &'a mut S) -> (&'a mut Source, usize, Tools<'a, S>) {
+        let at = usize::from(conn.0);
+        let Seat { source, ports } = &mut self.sources[self.owners[at]];
+        let leg = at - ports.start;
+        (source, leg, Tools { ports: &mut self.ports[ports.clone()], ledgers: &mut self.ledgers, sink })
     }
 }
 
@@ -107,66 +188,56 @@ impl Stage for Feed {
     fn on_event(&mut self, now: Now, input: NetEvent<'_>, sink: &mut impl Sink<Stamped<FeedEvent>>) {
         match input {
             NetEvent::Opened(conn) => {
-                let Slot { port, source } = self.slot(conn);
-                port.opened(now.mono);
-                match source {
-                    Source::CoreMeta(core) => core.opened(),
-                    Source::Kraken(kraken) => kraken.opened(port, sink),
-                }
+                let (source, leg, mut tools) = self.seat(conn, sink);
+                tools.ports[leg].opened(now.mono);
+                each!(source, machine => machine.opened(leg, &mut tools));
             }
             NetEvent::Bytes(conn, bytes) => {
-                let Slot { port, source } = self.slot(conn);
-                if !port.takes_bytes(bytes.len(), now.mono) {
-                    return;
-                }
-                match source {
-                    Source::CoreMeta(core) => core.bytes(bytes, port, sink),
-                    Source::Kraken(kraken) => kraken.bytes(bytes, port, sink),
+                let (source, leg, mut tools) = self.seat(conn, sink);
+                if tools.ports[leg].takes_bytes(bytes.len(), now.mono) {
+                    each!(source, machine => machine.bytes(leg, bytes, &mut tools));
                 }
             }
             NetEvent::Closed(conn) => {
-                let Slot { port, source } = self.slot(conn);
-                port.at = now.mono;
-                if port.is_open() {
-                    match source {
-                        Source::CoreMeta(core) => core.closed(port, sink),
-                        Source::Kraken(kraken) => kraken.closed(port, sink),
-                    }
+                let (source, leg, mut tools) = self.seat(conn, sink);
+                tools.ports[leg].at = now.mono;
+                if tools.ports[leg].is_open() {
+                    each!(source, machine => machine.closed(leg, &mut tools));
                 }
-                port.closed(sink);
+                tools.ports[leg].closed(tools.sink);
             }
         }
     }
 
     fn on_time(&mut self, now: Now, sink: &mut impl Sink<Stamped<FeedEvent>>) {
-        for Slot { port, source } in &mut self.slots {
-            if let Source::Kraken(kraken) = source {
-                port.at = now.mono;
-                kraken.on_time(port, sink);
-            }
+        for Seat { source, ports } in &mut self.sources {
+            let ports = &mut self.ports[ports.clone()];
+            ports.iter_mut().for_each(|port| port.at = now.mono);
+            let mut tools = Tools { ports, ledgers: &mut self.ledgers, sink };
+            each!(source, machine => machine.on_time(&mut tools));
         }
     }
 
     fn next_deadline(&self) -> Option<MonoNanos> {
-        let deadline = |Slot { port, source }: &Slot| match source {
-            Source::CoreMeta(_) => None,
-            Source::Kraken(kraken) => kraken.deadline(port),
+        let deadline = |Seat { source, ports }: &Seat| {
+            let ports = &self.ports[ports.clone()];
+            each!(source, machine => machine.deadline(ports))
         };
-        self.slots.iter().filter_map(deadline).min()
+        self.sources.iter().filter_map(deadline).min()
     }
 }
 
 impl NetPort for Feed {
     fn connections(&self) -> u8 {
         // `FeedConfig::check` has bounded it.
-        u8::try_from(self.slots.len()).unwrap_or(u8::MAX)
+        u8::try_from(self.ports.len()).unwrap_or(u8::MAX)
     }
 
     fn outbox(&mut self, conn: ConnId) -> &mut Outbox {
-        &mut self.slot(conn).port.outbox
+        &mut self.ports[usize::from(conn.0)].outbox
     }
 
     fn take_reset(&mut self, conn: ConnId) -> bool {
-        self.slot(conn).port.take_reset()
+        self.ports[usize::from(conn.0)].take_reset()
     }
 }

@@ -125,7 +125,6 @@ impl Strategy for PureMarketMaking {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::MonoNanos;
 
     const CONFIG: PureMarketMakingConfig = PureMarketMakingConfig {
         market: MarketId(0),
@@ -139,7 +138,7 @@ mod tests {
     };
 
     fn at(mid: f64) -> ReferencePrice {
-        ReferencePrice { symbol: SymbolId(0), bid: mid, ask: mid, received: MonoNanos(0) }
+        ReferencePrice { symbol: SymbolId(0), bid: mid, ask: mid, ..ReferencePrice::default() }
     }
 
     #[test]

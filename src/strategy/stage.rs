@@ -176,7 +176,11 @@ impl StrategyStage {
                     self.silence_all(HaltReason::BookNotWhole, wire, sink);
                 }
             }
-            BookEvent::MarketChanged(_) | BookEvent::Feed(..) | BookEvent::Fault(..) => {}
+            BookEvent::MarketChanged(_)
+            | BookEvent::MarketWhole(..)
+            | BookEvent::Difference(_)
+            | BookEvent::Feed(..)
+            | BookEvent::Fault(..) => {}
         }
     }
 }
@@ -261,13 +265,20 @@ mod tests {
             base_fee: 100,
             base_reserve: 5_000_000,
             transactions: 0,
+            first_byte: MonoNanos(0),
         };
         BookEvent::LedgerClosed(closed)
     }
 
     fn price(seconds: u64, mid: f64) -> BookEvent {
         let received = at(seconds).mono;
-        BookEvent::ReferencePrice(ReferencePrice { symbol: SymbolId(0), bid: mid, ask: mid, received })
+        BookEvent::ReferencePrice(ReferencePrice {
+            symbol: SymbolId(0),
+            bid: mid,
+            ask: mid,
+            received,
+            ..ReferencePrice::default()
+        })
     }
 
     fn quotes(decisions: &[Decision]) -> usize {

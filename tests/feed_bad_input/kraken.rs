@@ -101,7 +101,13 @@ fn fault(kind: FeedFault) -> FeedEvent {
 
 fn price(at: u64) -> FeedEvent {
     let received = MonoNanos(at);
-    FeedEvent::ReferencePrice(ReferencePrice { symbol: SymbolId(7), bid: 0.25, ask: 0.5, received })
+    FeedEvent::ReferencePrice(ReferencePrice {
+        symbol: SymbolId(7),
+        bid: 0.25,
+        ask: 0.5,
+        received,
+        ..ReferencePrice::default()
+    })
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn begin(seq: u32) -> FeedEvent {
         protocol: 23,
         base_fee: 100,
         base_reserve: 5_000_000,
+        first_byte: MonoNanos(0),
     })
 }
 
@@ -74,6 +75,7 @@ fn closed(seq: u32) -> BookEvent {
         base_fee: 100,
         base_reserve: 5_000_000,
         transactions: 9,
+        first_byte: MonoNanos(0),
     })
 }
 
@@ -321,7 +323,8 @@ fn other_sources_say_nothing_about_the_book() {
     let mut desk = Desk::new(CONFIG);
     desk.ledger(2, &[]);
     desk.told();
-    let price = ReferencePrice { symbol: SymbolId(0), bid: 1.0, ask: 2.0, received: MonoNanos(5) };
+    let price =
+        ReferencePrice { symbol: SymbolId(0), bid: 1.0, ask: 2.0, received: MonoNanos(5), ..ReferencePrice::default() };
     for event in [
         FeedEvent::FeedDown(OTHER),
         FeedEvent::FeedUp(OTHER),

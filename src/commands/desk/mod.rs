@@ -448,7 +448,10 @@ impl Desk {
                 *self.faults.entry((conn.0, fault.name())).or_default() += 1;
                 tell(self, engine, Told::Fault(conn, fault))
             }
-            BookEvent::MarketChanged(_) | BookEvent::Feed(..) => Ok(()),
+            BookEvent::MarketChanged(_)
+            | BookEvent::MarketWhole(..)
+            | BookEvent::Difference(_)
+            | BookEvent::Feed(..) => Ok(()),
         }
     }
 

@@ -1,0 +1,30 @@
+//! Coinbase Advanced Trade: prices over a WebSocket.
+
+use super::config::CoinbaseConfig;
+use super::port::Port;
+use super::source::{Machine, Tools};
+use crate::events::{FeedEvent, MonoNanos, Sink, Stamped};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Coinbase {}
+
+impl Coinbase {
+    pub(super) fn new(_config: &CoinbaseConfig) -> Self {
+        Self {}
+    }
+}
+
+impl Machine for Coinbase {
+    fn opened(&mut self, _leg: usize, _tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {}
+
+    fn bytes(&mut self, _leg: usize, _bytes: &[u8], _tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {}
+
+    fn closed(&mut self, _leg: usize, _tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {}
+
+    fn on_time(&mut self, _tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {}
+
+    fn deadline(&self, _ports: &[Port]) -> Option<MonoNanos> {
+        None
+    }
+}
