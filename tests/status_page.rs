@@ -235,13 +235,14 @@ fn metrics_have_the_promised_names_and_the_statuss_numbers() {
     is("stellar_tick_to_wire_seconds_bucket{le=\"+Inf\"}", all);
     assert!(value("stellar_tick_to_wire_seconds_bucket{le=\"0.00001\"}") < all);
     assert!(value("stellar_stage_latency_seconds_sum{stage=\"book\"}") > 0.0);
+    assert!(value("stellar_ledger_view_lateness_seconds_sum{span=\"close_to_view\"}") > 0.0);
 
     for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
         let name = line.split(' ').nth(2).unwrap();
         assert!(name.starts_with("stellar_"), "{name}");
         assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
     }
-    assert_eq!(text.matches("# TYPE").count(), 28, "every metric has a value in the sample");
+    assert_eq!(text.matches("# TYPE").count(), 29, "every metric has a value in the sample");
     let mut series: Vec<_> = samples.iter().map(|(name, _)| name).collect();
     series.sort_unstable();
     let before = series.len();

@@ -84,8 +84,9 @@ pub struct Engine {
     pub views: ViewsReader,
     /// What it tells.
     pub observations: SharedConsumer<Observation>,
-    /// How long its stages take: feed, book, strategy, execution, tick to wire.
-    pub latencies: [LatencyReader; 5],
+    /// How long its stages take: feed, book, strategy, execution; tick to wire; a ledger's first byte to its view, and its
+    /// close to that.
+    pub latencies: [LatencyReader; 7],
     /// What its gate refused.
     pub refusals: Arc<RefusalCounters>,
     /// Its connections: the feed's sources in order, then execution's.
@@ -187,7 +188,7 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = parts.plan.clone();
         let (mut stages, views, refusals) = stages(parts)?;
-        let mut readers: Vec<[Option<LatencyReader>; 5]> = Vec::new();
+        let mut readers: Vec<[Option<LatencyReader>; 7]> = Vec::new();
         let mut control_in = Some(control_in);
         let mut threads = Vec::new();
         let allocations: Vec<_> = berths.iter().map(|_| AllocationMeter::default()).collect();
@@ -361,20 +362,25 @@ fn stages<S: Signer>(parts: EngineParts<S>) -> Result<(Stages<S>, ViewsReader, A
     Ok((stages, reader, refusals))
 }
 
-fn recorders() -> (LineLatencies, [Option<LatencyReader>; 5]) {
+fn recorders() -> (LineLatencies, [Option<LatencyReader>; 7]) {
     let (feed, feed_reader) = stage_latency("feed");
     let (book, book_reader) = stage_latency("book");
     let (strategy, strategy_reader) = stage_latency("strategy");
     let (execution, execution_reader) = stage_latency("execution");
     let (tick_to_wire, tick_reader) = stage_latency("tick_to_wire");
-    let recorders = LineLatencies { feed, book, strategy, execution, tick_to_wire };
-    (recorders, [feed_reader, book_reader, strategy_reader, execution_reader, tick_reader].map(Some))
+    let (first_byte_to_view, first_byte_reader) = stage_latency("first_byte_to_view");
+    let (close_to_view, close_reader) = stage_latency("close_to_view");
+    let recorders = LineLatencies { feed, book, strategy, execution, tick_to_wire, first_byte_to_view, close_to_view };
+    let stages = [feed_reader, book_reader, strategy_reader, execution_reader];
+    let [feed, book, strategy, execution] = stages.map(Some);
+    (recorders, [feed, book, strategy, execution, Some(tick_reader), Some(first_byte_reader), Some(close_reader)])
 }
 
 /// Of each stage the reader of the thread on which it sits.
-#[expect(clippy::expect_used, reason = "each thread has all five readers, and each is taken once")]
-fn pick(mut readers: Vec<[Option<LatencyReader>; 5]>, plan: &Plan) -> [LatencyReader; 5] {
-    let stages = [StageName::Feed, StageName::Book, StageName::Strategy, StageName::Execution, StageName::Execution];
+#[expect(clippy::expect_used, reason = "each thread has all readers, and each is taken once")]
+fn pick(mut readers: Vec<[Option<LatencyReader>; 7]>, plan: &Plan) -> [LatencyReader; 7] {
+    use StageName::{Book, Execution, Feed, Strategy};
+    let stages = [Feed, Book, Strategy, Execution, Execution, Book, Book];
     let mut at = 0;
     stages.map(|stage| {
         at += 1;

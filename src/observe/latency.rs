@@ -4,8 +4,8 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Upper bounds of the exported buckets in nanoseconds: 250 ns to one second, in steps of 1, 2.5 and 5.
-pub(super) const BOUNDS_NS: [u64; 21] = [
+/// Upper bounds of the exported buckets in nanoseconds: 250 ns to ten seconds, in steps of 1, 2.5 and 5.
+pub(super) const BOUNDS_NS: [u64; 24] = [
     250,
     500,
     1_000,
@@ -27,6 +27,9 @@ pub(super) const BOUNDS_NS: [u64; 21] = [
     250_000_000,
     500_000_000,
     1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
 ];
 
 /// Latency of a stage since the program's start, in nanoseconds.

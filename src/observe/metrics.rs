@@ -117,6 +117,11 @@ const TICK_TO_WIRE: Family = histogram(
     "From the read that completed a message to the write that sent the transaction caused by it, in seconds.",
     &[],
 );
+const LATENESS: Family = histogram(
+    "ledger_view_lateness_seconds",
+    "How late the picture of a ledger is: from its first byte (first_byte_to_view), or from its close time, which is in whole seconds (close_to_view), to the published view, in seconds.",
+    &["span"],
+);
 const UTILIZATION: Family = gauge(
     "pipeline_utilization_ratio",
     "Part of its time that a stage's thread works rather than waits, 0 to 1.",
@@ -251,6 +256,7 @@ fn engine(status: &Status) -> Vec<MetricFamily> {
     vec![
         STAGE_LATENCY.histograms(stages().map(|stage| (vec![stage.stage.as_str()], stage))),
         TICK_TO_WIRE.histograms(status.tick_to_wire.iter().map(|latency| (vec![], latency))),
+        LATENESS.histograms(status.lateness.iter().map(|span| (vec![span.stage.as_str()], span))),
         UTILIZATION.of(stages().filter_map(|stage| Some((vec![stage.stage.as_str()], stage.utilization?)))),
         QUEUE_LENGTH.of(queues().map(|queue| (vec![queue.ring.as_str()], as_f64(queue.length)))),
         QUEUE_CAPACITY.of(queues().map(|queue| (vec![queue.ring.as_str()], as_f64(queue.capacity)))),

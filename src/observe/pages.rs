@@ -79,7 +79,7 @@ impl Sources {
 
     fn latency(&self) -> Page {
         let status = self.status.latest().status;
-        let body = table(status.latency.iter().chain(&status.tick_to_wire));
+        let body = table(status.latency.iter().chain(&status.tick_to_wire).chain(&status.lateness));
         Page { code: 200, content_type: TEXT, body: body.into() }
     }
 }

@@ -33,6 +33,8 @@ pub struct Status {
     pub latency: Vec<StageLatency>,
     /// From the return of the read that completed a message to the entry of the write that sent the transaction.
     pub tick_to_wire: Option<StageLatency>,
+    /// How late the picture of a ledger is: from its first byte to its published view, and from its close time to that.
+    pub lateness: Vec<StageLatency>,
     /// Rings between threads.
     pub queues: Vec<Queue>,
     /// What the risk gate refused.

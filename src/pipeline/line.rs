@@ -8,8 +8,8 @@ use super::latency::StageLatency;
 use super::ring::{Consumer, Lossless, Producer};
 use super::wait::Waker;
 use crate::events::{
-    BookEvent, ConnId, Control, Decision, ExecutionEvent, ExecutionInput, FeedEvent, MonoNanos, NetEvent, NetPort, Now,
-    Outbox, Sink, Stage, Stamped, StrategyInput, SubmitReport,
+    BookEvent, ConnId, Control, Decision, ExecutionEvent, ExecutionInput, FeedEvent, LedgerClosed, MonoNanos, NetEvent,
+    NetPort, Now, Outbox, Sink, Stage, Stamped, StrategyInput, SubmitReport,
 };
 use std::collections::VecDeque;
 
@@ -52,6 +52,10 @@ pub struct LineLatencies {
     pub execution: StageLatency,
     /// Return of the `read` to entry of the `write`.
     pub tick_to_wire: StageLatency,
+    /// How late the picture of a ledger is: from the first byte of it to its published view.
+    pub first_byte_to_view: StageLatency,
+    /// The same from its close time, which is in whole seconds, by this machine's clock.
+    pub close_to_view: StageLatency,
 }
 
 /// Marks the moments at which events that matter pass from stage to stage.
@@ -81,6 +85,14 @@ impl<C: Clock> Probe<C> {
         };
         recorder.record(now.since(self.last));
         self.last = now;
+    }
+
+    /// A ledger's view is published. `called` is when the stages were called for it.
+    fn published(&mut self, closed: &LedgerClosed, called: Now) {
+        let late_ns = self.last.since(closed.first_byte);
+        self.latencies.first_byte_to_view.record(late_ns);
+        let utc_ns = called.utc.0.saturating_add(self.last.since(called.mono));
+        self.latencies.close_to_view.record(utc_ns.saturating_sub(closed.close_time_s.saturating_mul(1_000_000_000)));
     }
 }
 
@@ -267,6 +279,9 @@ impl<S: Deciding, R: Gating, E: Executing, C: Clock, O: Observe> Sink<Stamped<Bo
     fn put(&mut self, event: Stamped<BookEvent>) {
         if matches!(event.event, BookEvent::ReferencePrice(_) | BookEvent::LedgerClosed(_)) {
             self.rest.probe.pass(Leg::Book);
+        }
+        if let BookEvent::LedgerClosed(closed) = &event.event {
+            self.rest.probe.published(closed, self.rest.rest.now);
         }
         self.rest.rest.observe.book(&event);
         if let Some(outlet) = &mut self.outlet {
@@ -512,8 +527,9 @@ impl<F: Feeding, B: Booking, S: Deciding, R: Gating, E: Executing, C: Clock> Lin
     /// Hands filled histograms to their readers; for an idle turn.
     pub fn exchange_latencies(&mut self) {
         let all = &mut self.probe.latencies;
-        let recorders = [&mut all.feed, &mut all.book, &mut all.strategy, &mut all.execution, &mut all.tick_to_wire];
-        recorders.into_iter().for_each(StageLatency::exchange);
+        let stages = [&mut all.feed, &mut all.book, &mut all.strategy, &mut all.execution];
+        let whole = [&mut all.tick_to_wire, &mut all.first_byte_to_view, &mut all.close_to_view];
+        stages.into_iter().chain(whole).for_each(StageLatency::exchange);
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn at(tick: u32) -> Status {
             latency("execution", 31_000, tick),
         ],
         tick_to_wire: Some(latency("tick_to_wire", 36_000, tick)),
+        lateness: vec![latency("first_byte_to_view", 90_000, tick), latency("close_to_view", 700_000_000, tick)],
         queues: [("feed-book", 2), ("book-strategy", 0), ("strategy-execution", 1), ("execution-reports", 0)]
             .map(|(ring, length)| Queue { ring: ring.into(), length, capacity: 4_096, dropped: 0 })
             .into(),

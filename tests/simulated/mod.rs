@@ -218,8 +218,15 @@ fn line<C: Clock>(setup: &Setup, world: &World, clock: C) -> (TheLine<C>, ViewsR
     );
     let recorder = || stage_latency("simulated").0;
     let (tick_to_wire, latency_reader) = stage_latency("tick to wire");
-    let latencies =
-        LineLatencies { feed: recorder(), book: recorder(), strategy: recorder(), execution: recorder(), tick_to_wire };
+    let latencies = LineLatencies {
+        feed: recorder(),
+        book: recorder(),
+        strategy: recorder(),
+        execution: recorder(),
+        tick_to_wire,
+        first_byte_to_view: recorder(),
+        close_to_view: recorder(),
+    };
     (Line::new(stages, clock, latencies), reader, latency_reader)
 }
 

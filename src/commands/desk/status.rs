@@ -43,6 +43,7 @@ impl Desk {
             transactions: self.transaction_status(),
             latency: (0..4).map(latency).collect(),
             tick_to_wire: Some(latency(4)),
+            lateness: (5..7).map(latency).collect(),
             queues: queues(engine),
             refusals: Refusal::ALL.iter().map(refusal).collect(),
             halted: self.cancelling.map(|_| "stopping: the quotes are being cancelled".to_owned()),
