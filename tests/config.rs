@@ -76,7 +76,7 @@ fn what_is_written_is_what_is_read() {
     assert_eq!(config.network_passphrase, STANDALONE_PASSPHRASE);
     assert!(config.trading_enabled);
     assert_eq!(config.starts_whole_at, Some(LedgerSeq(2)));
-    assert_eq!(config.core.meta_stream, Endpoint::Unix { path: "/run/meta".into() });
+    assert_eq!(config.core.meta_stream, Some(Endpoint::Unix { path: "/run/meta".into() }));
     assert_eq!(config.core.http.to_string(), "core:1234");
     assert_eq!(config.reference.roots, Roots::PemFile("/etc/exchange.pem".into()));
     assert_eq!((config.execution.fee_per_operation, config.execution.validity_ledgers), (1_000, 1));
@@ -100,7 +100,7 @@ fn the_printed_example_is_a_configuration_and_so_is_it_with_every_key() {
         .lines()
         .map(|line| match line.strip_prefix('#') {
             Some(off) if off.starts_with("secret_key_file") => format!("secret_key_file = {:?}", key.path),
-            Some(off) if off.starts_with(|c: char| c.is_ascii_lowercase()) => off.to_owned(),
+            Some(off) if off.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => off.to_owned(),
             _ => line.replace("TESTNET", "STANDALONE"),
         })
         .collect();
@@ -108,6 +108,9 @@ fn the_printed_example_is_a_configuration_and_so_is_it_with_every_key() {
     let config = Config::parse("example", &uncommented.join("\n"), &environment(&[])).unwrap();
     assert_eq!(config.starts_whole_at, Some(LedgerSeq(2)));
     assert!(config.markets[0].limits.max_price.is_some());
+    assert_eq!(config.rpc.unwrap().endpoints.len(), 2);
+    assert_eq!(config.horizon.unwrap().servers.len(), 2);
+    assert_eq!(config.exchanges.len(), 1);
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn a_variable_goes_before_the_file() {
     .unwrap();
     assert_eq!(config.network_passphrase, PUBLIC_PASSPHRASE);
     assert!(!config.trading_enabled);
-    assert_eq!(config.core.meta_stream, Endpoint::Pipe { path: "/run/stellar-core/meta.pipe".into() });
+    assert_eq!(config.core.meta_stream, Some(Endpoint::Pipe { path: "/run/stellar-core/meta.pipe".into() }));
     assert_eq!(config.core.http.to_string(), "stellar-core:11626");
     assert_eq!(config.listen, "0.0.0.0:9000".parse().unwrap());
     assert_eq!((config.log.level, config.log.format), (tracing::Level::WARN, LogFormat::Json));

@@ -147,11 +147,14 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
         trading_enabled: true,
         starts_whole_at: Some(LedgerSeq(2)),
         core: Core {
-            meta_stream: Endpoint::Unix { path: sandbox.meta_path().to_owned() },
+            meta_stream: Some(Endpoint::Unix { path: sandbox.meta_path().to_owned() }),
             http: HttpAddress { host: core.ip().to_string(), port: core.port() },
             connections: 4,
             late_after: close_every.saturating_mul(10),
         },
+        rpc: None,
+        horizon: None,
+        exchanges: Vec::new(),
         reference: Reference {
             url: WebSocketUrl {
                 secure: false,

@@ -12,18 +12,20 @@ mod key_file;
 mod keys;
 mod read;
 mod source;
+mod sources;
 mod values;
 
 pub use failure::{ConfigError, Place, Problem};
 pub use keys::example;
 pub use source::Environment;
-pub use values::{HttpAddress, WebSocketUrl, parse_duration};
+pub use values::{HttpAddress, HttpUrl, WebSocketUrl, parse_duration};
 
 use crate::net::{Endpoint, Roots};
 use crate::pipeline::placement::PlanRequest;
 use crate::signer::LocalSigner;
 use crate::stellar::{LedgerSeq, Price, Stroops};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -38,8 +40,14 @@ pub struct Config {
     pub starts_whole_at: Option<LedgerSeq>,
     /// The stellar-core.
     pub core: Core,
+    /// Stellar RPC.
+    pub rpc: Option<Rpc>,
+    /// Horizon.
+    pub horizon: Option<Horizon>,
     /// The reference price.
     pub reference: Reference,
+    /// Other sources of prices, none of one name.
+    pub exchanges: Vec<Exchange>,
     /// Signs for the account that trades.
     pub signer: LocalSigner,
     /// Offers that the books hold together, at least 1.
@@ -61,14 +69,77 @@ pub struct Config {
 /// The stellar-core that ledgers are read from and transactions are sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Core {
-    /// Its stream of ledgers.
-    pub meta_stream: Endpoint,
+    /// Its stream of ledgers; there is one, or [`Config::rpc`].
+    pub meta_stream: Option<Endpoint>,
     /// Its command port.
     pub http: HttpAddress,
     /// Connections to the command port, 1 to 16.
     pub connections: u8,
     /// Quoting stops when no ledger has come for so long.
     pub late_after: Duration,
+}
+
+/// Stellar RPC, to read ledgers from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rpc {
+    /// Its endpoints, at least one.
+    pub endpoints: Vec<HttpUrl>,
+    /// Whom to trust, where they go through TLS.
+    #[serde(skip)]
+    pub roots: Roots,
+    /// Between two requests to one endpoint.
+    pub least_interval: Duration,
+    /// How long an answer is waited for.
+    pub answer_timeout: Duration,
+}
+
+/// Horizon, to ask what the ledger is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Horizon {
+    /// The primary, then its backups.
+    pub servers: Vec<HttpUrl>,
+    /// Whom to trust, where they go through TLS.
+    #[serde(skip)]
+    pub roots: Roots,
+    /// How often each market is compared.
+    pub check_every: Duration,
+    /// Requests in an hour.
+    pub requests_per_hour: u32,
+    /// How long an answer is waited for.
+    pub answer_timeout: Duration,
+}
+
+/// A source of prices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// How expressions call it.
+    pub name: String,
+    /// What it is, and where.
+    pub kind: ExchangeKind,
+    /// Whom to trust, if it goes through TLS.
+    #[serde(skip)]
+    pub roots: Roots,
+    /// An older price is not used.
+    pub stale_after: Duration,
+    /// A connection that was silent for so long is opened anew.
+    pub silent_after: Duration,
+}
+
+/// What a source of prices is, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExchangeKind {
+    /// Kraken's ticker.
+    Kraken(WebSocketUrl),
+    /// Coinbase Advanced Trade.
+    Coinbase(WebSocketUrl),
+    /// Binance's book ticker.
+    Binance(WebSocketUrl),
+    /// Binance's whole books: the stream, and where their snapshots are.
+    BinanceDepth(WebSocketUrl, HttpUrl),
+    /// CoinGecko: where, how often, and the file that holds a key.
+    CoinGecko(HttpUrl, Duration, Option<PathBuf>),
+    /// Horizon's order books and trades.
+    Horizon(HttpUrl),
 }
 
 /// Where reference prices come from.

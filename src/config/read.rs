@@ -3,7 +3,9 @@
 use super::failure::{ConfigError, Place, Problem, holds_secret};
 use super::source::{Environment, Node, Source};
 use super::values::{self, amount, basis_points, flag, integer, parse_duration, price};
-use super::{Config, Core, Execution, Flight, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, key_file};
+use super::{
+    Config, Core, Execution, Flight, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, key_file, sources,
+};
 use crate::net::Roots;
 use crate::pipeline::placement::PlanRequest;
 use crate::stellar::{Asset, LedgerSeq, MarketTable, Stroops};
@@ -46,7 +48,10 @@ impl Config {
             trading_enabled: root.get("trading_enabled", flag)?,
             starts_whole_at: starts_whole_at(&root, &network_passphrase)?,
             network_passphrase,
-            core: core(&root.section("core")?)?,
+            rpc: sources::rpc(&root.section("rpc")?)?,
+            horizon: sources::horizon(&root.section("horizon")?)?,
+            exchanges: sources::exchanges(&root)?,
+            core: core(&root)?,
             reference: reference(&root.section("reference")?)?,
             max_offers: root.section("book")?.get("max_offers", integer(1..=1 << 24))?,
             execution: execution(&root.section("execution")?)?,
@@ -76,9 +81,15 @@ fn starts_whole_at(root: &Node<'_>, passphrase: &str) -> Result<Option<LedgerSeq
     Ok(first)
 }
 
-fn core(node: &Node<'_>) -> Result<Core, ConfigError> {
+fn core(root: &Node<'_>) -> Result<Core, ConfigError> {
+    let node = &root.section("core")?;
+    let meta_stream = node.maybe("meta_stream", values::meta_stream)?;
+    if meta_stream.is_none() && sources::rpc(&root.section("rpc")?)?.is_none() {
+        let why = "ledgers come from nowhere: name core's meta_stream, or the url of [rpc], or both";
+        return Err(node.place().refuse_value("meta_stream", why));
+    }
     Ok(Core {
-        meta_stream: node.get("meta_stream", values::meta_stream)?,
+        meta_stream,
         http: node.get("http", values::http_address)?,
         connections: node.get("connections", integer(1..=16))?,
         late_after: node.get("late_after", parse_duration)?,

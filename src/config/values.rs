@@ -5,6 +5,7 @@ use crate::stellar::{PUBLIC_PASSPHRASE, Price, STANDALONE_PASSPHRASE, Stroops, T
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Passphrase of the network on which what is to come is tried.
@@ -171,8 +172,51 @@ pub(super) fn http_address(text: &str) -> Result<HttpAddress, String> {
     Ok(HttpAddress { host, port })
 }
 
+/// An HTTP server with a path, before which requests go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpUrl {
+    /// Whether it goes through TLS.
+    pub secure: bool,
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// As in the `Host` header: without the port, if it was left out.
+    pub authority: String,
+    /// The path, without a `/` at its end: empty, or it begins with one.
+    pub prefix: String,
+}
+
+/// An HTTP server, with or without a path.
+pub(super) fn http_url(text: &str) -> Result<HttpUrl, String> {
+    let wanted = || format!("'{text}' is no web address: write http://host:port/path or https://host:port/path");
+    let (secure, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return Err(wanted()),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = host_and_port(authority, Some(if secure { 443 } else { 80 })).ok_or_else(wanted)?;
+    if path.contains(['#', '?']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wanted());
+    }
+    let prefix = path.trim_end_matches('/').to_owned();
+    Ok(HttpUrl { secure, host, port, authority: authority.to_owned(), prefix })
+}
+
+/// How an exchange is called in expressions.
+pub(super) fn exchange_name(text: &str) -> Result<String, String> {
+    let good = (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    match good {
+        true if text == "reference" => Err("'reference' is the exchange of [reference]: choose another name".into()),
+        true => Ok(text.to_owned()),
+        false => Err(format!("'{text}' is no name: write letters, digits, - and _, 32 at most")),
+    }
+}
+
 /// A WebSocket's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebSocketUrl {
     /// Whether it goes through TLS.
     pub secure: bool,
@@ -286,6 +330,18 @@ mod tests {
         assert_eq!(web_socket("ws://a").unwrap().path, "/");
         for text in ["http://a/", "ws://", "ws:///v2", "wss://a:x/", "ws://a/b c", "ws://a/#b"] {
             assert!(web_socket(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_web_address_has_a_path_to_go_before_others() {
+        let horizon = http_url("https://horizon.stellar.org/").unwrap();
+        let parts = (horizon.secure, horizon.port, horizon.authority.as_str(), horizon.prefix.as_str());
+        assert_eq!(parts, (true, 443, "horizon.stellar.org", ""));
+        let gecko = http_url("http://127.0.0.1:9/api/v3/").unwrap();
+        assert_eq!((gecko.port, gecko.authority.as_str(), gecko.prefix.as_str()), (9, "127.0.0.1:9", "/api/v3"));
+        for text in ["ws://a/", "https://", "http://a/?b", "http://a/#b", "http://a b/", "https://user@a/"] {
+            assert!(http_url(text).is_err(), "{text}");
         }
     }
 

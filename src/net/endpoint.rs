@@ -41,9 +41,10 @@ pub enum Endpoint {
 }
 
 /// Whose certificates are trusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Roots {
     /// The operating system's.
+    #[default]
     System,
     /// Those in this PEM file, and no others.
     PemFile(PathBuf),

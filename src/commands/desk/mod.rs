@@ -3,6 +3,7 @@
 
 mod parts;
 mod record;
+mod sources;
 mod status;
 
 pub use parts::engine_parts;
@@ -13,6 +14,7 @@ use super::handover::{self, Handover};
 use super::tally::{MarketTally, TransactionTally};
 use crate::config::Config;
 use crate::events::{BookEvent, ConnId, Control, ExecutionEvent, FeedFault, LedgerClosed, ReferencePrice, SymbolId};
+use crate::feed::SourceConfig;
 use crate::net::Endpoint;
 use crate::observe::{
     self, Health, HealthHandle, Metrics, MetricsError, ObserveError, Observer, Part, StageDeadline, StatusHandle,
@@ -187,6 +189,10 @@ pub struct Desk {
     pub plan: Plan,
     network: String,
     account: String,
+    /// Of each connection of the feed, in order.
+    feed_names: Vec<String>,
+    /// How many of them, the first ones, bring ledgers.
+    ledger_feeds: usize,
     table: MarketTable,
     asset_names: Vec<String>,
     status: StatusHandle,
@@ -245,6 +251,7 @@ impl Desk {
     fn for_engine(config: &Config, plan: Plan, occasion: Occasion) -> Result<Self, DeskError> {
         let table = parts::table(config)?;
         let symbols = parts::symbols(config);
+        let sources = sources::Sources::of(config, &symbols, occasion.seed);
         let asset_names = asset_names(&table);
         let status = StatusHandle::new();
         let deadline = |thread| StageDeadline { stage: pulse_name(thread), deadline_ns: TURN_WITHIN_NS };
@@ -265,6 +272,13 @@ impl Desk {
             plan,
             network: config.network_passphrase.clone(),
             account: config.signer.public_key().to_string(),
+            ledger_feeds: sources
+                .sources
+                .iter()
+                .filter(|source| source.brings_ledgers())
+                .map(SourceConfig::connections)
+                .sum(),
+            feed_names: sources.names,
             markets: config.markets.iter().map(market).collect(),
             table,
             asset_names,
@@ -517,7 +531,7 @@ fn handover(config: &Config) -> Handover {
         network: config.network_passphrase.clone(),
         signer: config.signer.duplicate(),
         core: Endpoint::Tcp { host: http.host.clone(), port: http.port },
-        meta: Some(config.core.meta_stream.clone()),
+        meta: config.core.meta_stream.clone(),
         sequence: SequenceNumber(0),
         last_ledger: LedgerSeq(1),
         base_fee: config.execution.fee_per_operation,

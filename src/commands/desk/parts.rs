@@ -1,11 +1,12 @@
 //! From a configuration to the parts of an engine.
 
 use super::DeskError;
+use super::sources::Sources;
 use crate::commands::engine::EngineParts;
 use crate::config::{self, Config};
 use crate::events::SymbolId;
 use crate::execution::ExecutionConfig;
-use crate::feed::{FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
+use crate::feed::{FeedConfig, FeedLimits};
 use crate::net::{ConnSettings, Endpoint};
 use crate::pipeline::placement::Plan;
 use crate::risk::MarketLimits;
@@ -13,11 +14,7 @@ use crate::signer::Signer;
 use crate::stellar::{AccountIndex, MarketId, MarketTable, MarketTableError, NetworkId};
 use crate::strategy::{PureMarketMaking, PureMarketMakingConfig, PureMarketMakingError, Strategy, StrategyStageConfig};
 use core::time::Duration;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
-
-/// Messages of the reference longer than so many bytes are a fault.
-const MAX_PRICE_MESSAGE_BYTES: usize = 1 << 20;
 
 /// The markets of a configuration.
 pub(super) fn table(config: &Config) -> Result<MarketTable, MarketTableError> {
@@ -53,12 +50,13 @@ pub fn engine_parts(config: Config, plan: Plan, seed: u64) -> Result<EngineParts
     let network = NetworkId::from_passphrase(&config.network_passphrase);
     let symbols = symbols(&config);
     let strategies = config.markets.iter().zip(0..).map(|(market, id)| strategy(market, MarketId(id), &symbols));
+    let sources = Sources::of(&config, &symbols, seed);
     Ok(EngineParts {
         feed: FeedConfig {
             network,
             markets: Arc::clone(&markets),
             accounts: vec![config.signer.public_key()],
-            sources: vec![SourceConfig::CoreMeta, SourceConfig::Kraken(kraken(&config, &symbols, seed))],
+            sources: sources.sources,
             limits: FeedLimits::default(),
         },
         offers: config.max_offers,
@@ -72,7 +70,7 @@ pub fn engine_parts(config: Config, plan: Plan, seed: u64) -> Result<EngineParts
         limits: config.markets.iter().map(|market| limits(&market.limits)).collect(),
         trading_enabled: config.trading_enabled,
         execution: execution(&config, network, markets),
-        connections: connections(&config),
+        connections: sources.connections.into_iter().chain(submitting(&config)).collect(),
         seed,
         plan,
         signer: config.signer,
@@ -103,17 +101,6 @@ fn limits(limits: &config::Limits) -> MarketLimits {
     MarketLimits { max_order_amount, max_side_amount, min_price, max_price }
 }
 
-fn kraken(config: &Config, symbols: &[String], seed: u64) -> KrakenConfig {
-    KrakenConfig {
-        host: config.reference.url.authority.clone(),
-        path: config.reference.url.path.clone(),
-        symbols: symbols.iter().cloned().zip((0..).map(SymbolId)).collect(),
-        max_message_bytes: MAX_PRICE_MESSAGE_BYTES,
-        silence_ns: nanos(config.reference.silent_after),
-        nonce: Sha256::digest(seed.to_be_bytes())[..16].try_into().unwrap_or_default(),
-    }
-}
-
 fn execution(config: &Config, network: NetworkId, markets: Arc<MarketTable>) -> ExecutionConfig {
     let wanted = &config.execution;
     ExecutionConfig {
@@ -131,23 +118,13 @@ fn execution(config: &Config, network: NetworkId, markets: Arc<MarketTable>) -> 
     }
 }
 
-/// The feed's sources in order, then execution's.
-fn connections(config: &Config) -> Vec<ConnSettings> {
-    let url = &config.reference.url;
-    let (host, port) = (url.host.clone(), url.port);
-    let reference = if url.secure {
-        Endpoint::Tls { host, port, roots: config.reference.roots.clone() }
-    } else {
-        Endpoint::Tcp { host, port }
-    };
+/// Execution's connections.
+fn submitting(config: &Config) -> impl Iterator<Item = ConnSettings> {
     let http = &config.core.http;
     let core = Endpoint::Tcp { host: http.host.clone(), port: http.port };
-    let mut connections =
-        vec![ConnSettings::lasting(config.core.meta_stream.clone()), ConnSettings::lasting(reference)];
-    connections.extend((0..config.core.connections).map(|_| ConnSettings::answers_once(core.clone())));
-    connections
+    (0..config.core.connections).map(move |_| ConnSettings::answers_once(core.clone()))
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,8 @@
 use super::super::engine::EngineParts;
 use super::{DeskError, engine_parts};
 use crate::config::{
-    Config, Core, Execution, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, WebSocketUrl,
+    Config, Core, Exchange, Execution, Horizon, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking,
+    Reference, Rpc, WebSocketUrl,
 };
 use crate::net::{Endpoint, Roots};
 use crate::pipeline::machine::Machine;
@@ -26,6 +27,11 @@ pub struct FlightConfig {
     host: String,
     connections: u8,
     late_after_ns: u64,
+    /// Whether ledgers came from core's stream.
+    core_stream: bool,
+    rpc: Option<Rpc>,
+    horizon: Option<Horizon>,
+    exchanges: Vec<Exchange>,
     price_authority: String,
     price_path: String,
     stale_after_ns: u64,
@@ -85,6 +91,10 @@ impl FlightConfig {
             host: config.core.http.to_string(),
             connections: config.core.connections,
             late_after_ns: nanos(config.core.late_after),
+            core_stream: config.core.meta_stream.is_some(),
+            rpc: config.rpc.clone(),
+            horizon: config.horizon.clone(),
+            exchanges: config.exchanges.clone(),
             price_authority: config.reference.url.authority.clone(),
             price_path: config.reference.url.path.clone(),
             stale_after_ns: nanos(config.reference.stale_after),
@@ -129,11 +139,14 @@ impl FlightConfig {
             trading_enabled: self.trading_enabled,
             starts_whole_at: self.starts_whole_at.map(LedgerSeq),
             core: Core {
-                meta_stream: Endpoint::Unix { path: std::path::PathBuf::new() },
+                meta_stream: self.core_stream.then(|| Endpoint::Unix { path: std::path::PathBuf::new() }),
                 http: HttpAddress { host: host.to_owned(), port: form(port.parse())? },
                 connections: self.connections,
                 late_after: Duration::from_nanos(self.late_after_ns),
             },
+            rpc: self.rpc,
+            horizon: self.horizon,
+            exchanges: self.exchanges,
             reference: Reference {
                 url: WebSocketUrl {
                     secure: false,

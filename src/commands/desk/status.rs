@@ -91,22 +91,19 @@ impl Desk {
 
     fn feeds(&self, engine: &Engine) -> Vec<observe::Feed> {
         let newest = self.references.iter().flatten().map(|price| price.received).max();
-        let ages = [
-            self.last_seen.map(|seen| millis(seen.elapsed())),
-            newest.map(|received| SystemClock.mono().since(received) / 1_000_000),
-        ];
-        let sources = ["core metadata", "reference price"].into_iter().zip(ages).zip(0..);
+        let ledger_age_ms = self.last_seen.map(|seen| millis(seen.elapsed()));
+        let price_age_ms = newest.map(|received| SystemClock.mono().since(received) / 1_000_000);
         // The feed's connections come first.
         let snapshots = engine.net.iter().flat_map(NetStats::snapshots);
-        let feed = |(((name, age), conn), snapshot): (((&str, Option<u64>), u8), ConnSnapshot)| observe::Feed {
-            name: name.to_owned(),
+        let feed = |((name, at), snapshot): ((&String, usize), ConnSnapshot)| observe::Feed {
+            name: name.clone(),
             endpoint: snapshot.endpoint.to_string(),
             up: snapshot.state == ConnState::Open,
-            last_message_age_ms: age,
+            last_message_age_ms: if at < self.ledger_feeds { ledger_age_ms } else { price_age_ms },
             detail: snapshot.last_error,
-            faults: self.faults_of(conn),
+            faults: u8::try_from(at).map_or_else(|_| Vec::new(), |conn| self.faults_of(conn)),
         };
-        sources.zip(snapshots).map(feed).collect()
+        self.feed_names.iter().zip(0..).zip(snapshots).map(feed).collect()
     }
 
     fn faults_of(&self, conn: u8) -> Vec<observe::Count> {

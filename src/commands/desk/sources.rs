@@ -1,0 +1,98 @@
+//! From a configuration to the feed's sources, and the connections that they have.
+
+use super::parts::nanos;
+use crate::config::{Config, HttpUrl, WebSocketUrl};
+use crate::events::SymbolId;
+use crate::feed::{HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, SourceConfig};
+use crate::net::{ConnSettings, Endpoint, Roots};
+use sha2::{Digest, Sha256};
+
+/// Messages of a price source longer than so many bytes are a fault.
+const MAX_PRICE_MESSAGE_BYTES: usize = 1 << 20;
+/// Answers of Stellar RPC longer than so many bytes are a fault: a page of ledgers in base64.
+const MAX_RPC_ANSWER_BYTES: usize = 256 << 20;
+
+/// A feed's sources, and of each connection, in the same order, what people call it and where it goes.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    pub(super) sources: Vec<SourceConfig>,
+    pub(super) names: Vec<String>,
+    pub(super) connections: Vec<ConnSettings>,
+}
+
+impl Sources {
+    /// The sources of a configuration: those of ledgers first, as the feed wants it.
+    pub(super) fn of(config: &Config, symbols: &[String], seed: u64) -> Self {
+        let mut all = Self::default();
+        if let Some(endpoint) = &config.core.meta_stream {
+            all.add(SourceConfig::CoreMeta, [("core metadata".to_owned(), endpoint.clone())]);
+        }
+        if let Some(rpc) = &config.rpc {
+            let source = SourceConfig::Rpc(RpcConfig {
+                endpoints: rpc.endpoints.iter().map(place).collect(),
+                max_answer_bytes: MAX_RPC_ANSWER_BYTES,
+                answer_timeout_ns: nanos(rpc.answer_timeout),
+                least_interval_ns: nanos(rpc.least_interval),
+            });
+            all.add(source, named("Stellar RPC", &rpc.endpoints, &rpc.roots));
+        }
+        if let Some(horizon) = &config.horizon {
+            let source = SourceConfig::HorizonSweep(HorizonSweepConfig {
+                servers: horizon.servers.iter().map(place).collect(),
+                every_ns: nanos(horizon.check_every),
+                requests_per_hour: horizon.requests_per_hour,
+                answer_timeout_ns: nanos(horizon.answer_timeout),
+            });
+            all.add(source, named("Horizon", &horizon.servers, &horizon.roots));
+        }
+        let reference = &config.reference;
+        let source = SourceConfig::Kraken(KrakenConfig {
+            host: reference.url.authority.clone(),
+            path: reference.url.path.clone(),
+            symbols: symbols.iter().cloned().zip((0..).map(SymbolId)).collect(),
+            max_message_bytes: MAX_PRICE_MESSAGE_BYTES,
+            silence_ns: nanos(reference.silent_after),
+            nonce: nonce(seed, 0),
+        });
+        all.add(source, [("reference price".to_owned(), web_socket(&reference.url, &reference.roots))]);
+        all
+    }
+
+    fn add(&mut self, source: SourceConfig, connections: impl IntoIterator<Item = (String, Endpoint)>) {
+        let before = self.connections.len();
+        for (name, endpoint) in connections {
+            self.names.push(name);
+            self.connections.push(ConnSettings::lasting(endpoint));
+        }
+        assert_eq!(self.connections.len() - before, source.connections(), "a connection for each that the source has");
+        self.sources.push(source);
+    }
+}
+
+/// The nonce from which a source makes the keys of its handshakes.
+fn nonce(seed: u64, place: u8) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update([place]).finalize();
+    digest[..16].try_into().unwrap_or_default()
+}
+
+fn place(url: &HttpUrl) -> HttpPlace {
+    HttpPlace { host: url.authority.clone(), prefix: url.prefix.clone() }
+}
+
+fn named(name: &str, urls: &[HttpUrl], roots: &Roots) -> Vec<(String, Endpoint)> {
+    let backup = |at: usize| if at == 0 { name.to_owned() } else { format!("{name}, backup") };
+    urls.iter().enumerate().map(|(at, url)| (backup(at), http(url, roots))).collect()
+}
+
+fn http(url: &HttpUrl, roots: &Roots) -> Endpoint {
+    endpoint(url.secure, &url.host, url.port, roots)
+}
+
+fn web_socket(url: &WebSocketUrl, roots: &Roots) -> Endpoint {
+    endpoint(url.secure, &url.host, url.port, roots)
+}
+
+fn endpoint(secure: bool, host: &str, port: u16, roots: &Roots) -> Endpoint {
+    let host = host.to_owned();
+    if secure { Endpoint::Tls { host, port, roots: roots.clone() } } else { Endpoint::Tcp { host, port } }
+}
