@@ -38,10 +38,10 @@ if ! [ -d fuzz/corpus ]; then
   (cd fuzz && CARGO_TARGET_DIR="$root/target/fuzz-seeds" cargo run --quiet --locked --bin make_seeds)
 fi
 
-for target in "${targets[@]}"; do
+# One target: runs it, and says what came of it.
+run_target() {
+  local target=$1 log=target/fuzz/$1.log status=0 runs
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
-  log=target/fuzz/$target.log
-  status=0
   "target/fuzz/$host/release/$target" "fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="fuzz/artifacts/$target/" -print_final_stats=1 >"$log" 2>&1 || status=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
@@ -51,4 +51,19 @@ for target in "${targets[@]}"; do
   fi
   grep -q 'INITED cov: [1-9]' "$log" || fail "$target: runs without coverage: see $log"
   printf '%-28s %9s inputs, %s\n' "$target" "$runs" "$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1)"
+}
+
+# As many at once as there are cores; the first that finds something ends it.
+running=0
+for target in "${targets[@]}"; do
+  if [ "$running" -ge "$(nproc)" ]; then
+    wait -n
+    running=$((running - 1))
+  fi
+  run_target "$target" &
+  running=$((running + 1))
+done
+while [ "$running" -gt 0 ]; do
+  wait -n
+  running=$((running - 1))
 done

@@ -26,7 +26,7 @@ stages=(
   "clients     10 Stellar's own SDKs, unmodified, trade in the sandbox"
   "instructions 15 instruction counts below their ceilings"
   "bench       15 benchmarks, and their ratios within their goals"
-  "fuzz        15 each fuzz target for a few seconds"
+  "fuzz        25 each fuzz target for a minute"
   "k8s         10 manifests rendered, valid, and as promised"
   "image       10 the Dockerfile's final stage, and its program in it"
   "tuning       2 the node check runs, and changes nothing"
@@ -119,7 +119,7 @@ stage_bench() {
 }
 
 stage_fuzz() {
-  scripts/fuzz.sh
+  scripts/fuzz.sh --for 60
 }
 
 stage_k8s() {
