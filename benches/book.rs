@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use stellar_connector::book::{BookConfig, BookLimits, BookStage, Books, Offer};
 use stellar_connector::events::views::{ViewLimits, views};
 use stellar_connector::events::{
-    BookEvent, ConnId, FeedEvent, LedgerBegin, LedgerEnd, MonoNanos, Now, OfferChange, Sink, Stage, Stamped,
+    BookEvent, FeedEvent, LedgerBegin, LedgerEnd, MonoNanos, Now, OfferChange, Sink, Stage, Stamped,
 };
 use stellar_connector::stellar::{LedgerSeq, OfferId};
 
@@ -75,7 +75,7 @@ impl Desk {
         let room = ViewLimits { markets: usize::from(MARKETS), accounts: 1, assets: 2, offers_per_account: 1 };
         let limits = BookLimits { offers: workload.standing.len() * 2, levels_per_side: 1_024, own_offers: 1 };
         let first = LedgerSeq(1);
-        let config = BookConfig { source: ConnId(0), starts_whole_at: Some(first), limits, held_per_ledger: 16 };
+        let config = BookConfig { ledger_sources: 1, starts_whole_at: Some(first), limits, held_per_ledger: 16 };
         let mut desk = Self { stage: BookStage::new(config, views(room).0), seq: first, told: Count(0) };
         let standing: Vec<Change> = workload.standing.iter().map(|change| Change::Put(*change)).collect();
         desk.ledger(&standing);

@@ -9,7 +9,7 @@ use stellar_connector::events::views::{
     LevelView, MarketView, OwnOfferView, VIEW_DEPTH, ViewLimits, ViewsReader, views,
 };
 use stellar_connector::events::{
-    BookEvent, ConnId, FeedEvent, LedgerBegin, LedgerEnd, MonoNanos, Now, OfferChange, Stage, Stamped,
+    BookEvent, FeedEvent, LedgerBegin, LedgerEnd, MonoNanos, Now, OfferChange, Stage, Stamped,
 };
 use stellar_connector::stellar::{AccountIndex, LedgerSeq, MarketId, OfferId, Orientation, Price, Side, Stroops};
 
@@ -18,7 +18,7 @@ const ACCOUNTS: u16 = 2;
 const IDS: i64 = 200;
 const LIMITS: ViewLimits = ViewLimits { markets: 3, accounts: 2, assets: 4, offers_per_account: 64 };
 const CONFIG: BookConfig = BookConfig {
-    source: ConnId(0),
+    ledger_sources: 1,
     starts_whole_at: Some(LedgerSeq(1)),
     limits: BookLimits { offers: 256, levels_per_side: 256, own_offers: 64 },
     held_per_ledger: 8,

@@ -2,7 +2,7 @@
 
 use crate::events::views::{AccountView, LineView, OwnOfferView, Publication, ViewLimits};
 use crate::events::{OfferChange, OwnAccount, OwnTrustLine};
-use crate::stellar::{AccountIndex, AssetIndex, OfferId};
+use crate::stellar::{AccountIndex, AssetIndex, LedgerSeq, OfferId};
 
 /// Our own accounts as of the last ledger. All memory is taken at the start, as the [`ViewLimits`] say.
 ///
@@ -22,6 +22,8 @@ pub struct Accounts {
 struct Account {
     view: AccountView,
     changed: bool,
+    /// Changed, or told by a snapshot, since [`Accounts::note_changes`].
+    noted: bool,
     /// As many as there are slots; the first `view.offers` are in use.
     slots: Box<[OfferSlot]>,
 }
@@ -36,6 +38,8 @@ struct OfferSlot {
 struct Line {
     view: LineView,
     changed: bool,
+    /// As an account's.
+    noted: bool,
 }
 
 impl Accounts {
@@ -43,7 +47,7 @@ impl Accounts {
     #[must_use]
     pub fn new(limits: ViewLimits) -> Self {
         let slots = vec![OfferSlot::default(); limits.offers_per_account].into_boxed_slice();
-        let account = || Account { view: AccountView::default(), changed: false, slots: slots.clone() };
+        let account = || Account { view: AccountView::default(), changed: false, noted: false, slots: slots.clone() };
         let lines = limits.accounts * limits.assets;
         Self {
             accounts: (0..limits.accounts).map(|_| account()).collect(),
@@ -56,7 +60,7 @@ impl Accounts {
     /// An account was created or changed.
     pub fn account(&mut self, state: &OwnAccount) {
         let account = self.account_mut(state.account);
-        account.changed = true;
+        (account.changed, account.noted) = (true, true);
         account.view = AccountView {
             balance: state.balance.0,
             buying_liabilities: state.buying_liabilities.0,
@@ -74,7 +78,7 @@ impl Accounts {
     /// An account was merged away (which the protocol allows only without offers and trustlines).
     pub fn account_gone(&mut self, account: AccountIndex) {
         let account = self.account_mut(account);
-        account.changed = true;
+        (account.changed, account.noted) = (true, true);
         let AccountView { offers, offers_truncated, .. } = account.view;
         account.view = AccountView { offers, offers_truncated, ..AccountView::default() };
     }
@@ -133,6 +137,55 @@ impl Accounts {
         account.changed = true;
     }
 
+    /// From now on, which accounts and trustlines change is noted: a snapshot begins.
+    pub fn note_changes(&mut self) {
+        self.accounts.iter_mut().for_each(|account| account.noted = false);
+        self.lines.iter_mut().for_each(|line| line.noted = false);
+    }
+
+    /// Takes a whole snapshot of all accounts: what has changed since it began is newer and stays, what it does not have
+    /// is not on the ledger. Returns how many accounts and trustlines were not as it says.
+    pub fn apply(&mut self, accounts: &[(OwnAccount, LedgerSeq)], lines: &[(OwnTrustLine, LedgerSeq)]) -> u64 {
+        let mut differences = 0;
+        for (state, _) in accounts {
+            let account = &mut self.accounts[usize::from(state.account.0)];
+            if !account.noted {
+                let before = account.view;
+                self.account(state);
+                differences += u64::from(self.accounts[usize::from(state.account.0)].view != before);
+            }
+        }
+        for (line, _) in lines {
+            let at = usize::from(line.account.0) * self.assets + usize::from(line.asset.0);
+            let Line { view: before, noted, .. } = self.lines[at];
+            if !noted {
+                self.line(line);
+                differences += u64::from(self.lines[at].view != before);
+            }
+        }
+        differences + self.drop_unnoted()
+    }
+
+    /// What exists here and was neither changed nor told is gone.
+    fn drop_unnoted(&mut self) -> u64 {
+        let mut gone = 0;
+        for index in (0..self.accounts.len()).zip(0..).map(|(_, index)| AccountIndex(index)) {
+            let account = &self.accounts[usize::from(index.0)];
+            if account.view.exists == 1 && !account.noted {
+                self.account_gone(index);
+                gone += 1;
+            }
+        }
+        for at in 0..self.lines.len() {
+            if self.lines[at].view.exists == 1 && !self.lines[at].noted {
+                let index = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+                self.line_gone(AccountIndex(index(at / self.assets)), AssetIndex(index(at % self.assets)));
+                gone += 1;
+            }
+        }
+        gone
+    }
+
     /// Writes what has changed since the last publication.
     pub fn publish(&mut self, publication: &mut Publication<'_>) {
         for (account, index) in self.accounts.iter_mut().zip((0..).map(AccountIndex)) {
@@ -156,7 +209,7 @@ impl Accounts {
     fn set_line(&mut self, account: AccountIndex, asset: AssetIndex, view: LineView) {
         assert!(usize::from(asset.0) < self.assets, "asset {asset:?} is not configured");
         let line = &mut self.lines[usize::from(account.0) * self.assets + usize::from(asset.0)];
-        line.view = view;
+        (line.view, line.noted) = (view, true);
         if !core::mem::replace(&mut line.changed, true) {
             self.changed_lines.push((account, asset));
         }

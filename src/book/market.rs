@@ -17,6 +17,10 @@ pub struct MarketBook {
     /// Whether it is in the list of markets that the ledger changed.
     pub(super) changed: bool,
     pub(super) whole: bool,
+    /// A check found a difference, and no later one has agreed yet.
+    pub(super) suspect: bool,
+    /// Whether it was last told to be whole.
+    pub(super) told_whole: bool,
 }
 
 /// The last trade in which both assets changed hands.
@@ -54,6 +58,8 @@ impl MarketBook {
             changed_in: LedgerSeq(0),
             changed: false,
             whole: true,
+            suspect: false,
+            told_whole: true,
         }
     }
 
@@ -124,7 +130,8 @@ impl MarketBook {
         self.changed_in
     }
 
-    /// False once something of this market had to be left out for want of room.
+    /// Whether it is known to be what the ledger has: no ledger is missing, nothing had to be left out for want of room,
+    /// and the last snapshot agreed.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole

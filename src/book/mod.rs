@@ -11,6 +11,7 @@
 mod levels;
 mod market;
 mod offers;
+mod snapshot;
 mod stage;
 mod store;
 

@@ -1,5 +1,7 @@
 //! The stage: ledger changes in, published views and news for strategies out.
 
+use super::market::MarketBook;
+use super::snapshot::Snapshot;
 use super::store::{BookLimits, Books};
 use crate::account::Accounts;
 use crate::events::views::{ViewsHeader, ViewsWriter};
@@ -7,13 +9,13 @@ use crate::events::{
     BookEvent, ConnId, FeedEvent, FeedFault, Fill, LedgerBegin, LedgerClosed, LedgerEnd, MonoNanos, Now, OfferChange,
     OwnTransaction, Sink, Stage, Stamped, Trade, TradeVenue,
 };
-use crate::stellar::{AccountIndex, LedgerSeq, OfferId, Side};
+use crate::stellar::{AccountIndex, LedgerSeq, MarketId, OfferId, Side};
 
 /// How a [`BookStage`] is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookConfig {
-    /// The connection that ledgers come from.
-    pub source: ConnId,
+    /// How many connections, the first ones, bring ledgers: 1 to 64. They race; the books are good while one is up.
+    pub ledger_sources: u8,
     /// A stream whose first ledger has this number or a lower one tells everything that the network ever had, so that
     /// the book is whole without a snapshot (2 on a network of our own; `None` for one that is older than the stream).
     pub starts_whole_at: Option<LedgerSeq>,
@@ -37,6 +39,14 @@ pub struct BookCounters {
     pub broken: u64,
     /// Fills and own transactions that were handed on before their ledger was complete, for want of room.
     pub early: u64,
+    /// Snapshots that were looked at beside the books.
+    pub snapshots: u64,
+    /// Offers and pools about which one of them and a book that was whole differed.
+    pub differences: u64,
+    /// Accounts and trustlines of ours about which one of them and what was known differed.
+    pub account_differences: u64,
+    /// Snapshots given up: more rows, or changes meanwhile, than are kept.
+    pub snapshots_too_large: u64,
 }
 
 /// Stage 2: applies ledgers to [`Books`] and [`Accounts`], and says so.
@@ -44,10 +54,15 @@ pub struct BookCounters {
 /// At a ledger's end everything that it changed is published under one lock, and then told, in this order: fills, own
 /// transactions, changed markets, [`Whole`](BookEvent::Whole) if that changed, [`LedgerClosed`](BookEvent::LedgerClosed).
 ///
-/// The book is whole while it is known to be what the ledger is: the stream began at the network's beginning, no ledger
-/// is missing, nothing had to be left out for want of room, and the source is up and has said nothing wrong since the
-/// last complete ledger. Any doubt is published at once. A doubt about the source ends with the next complete ledger
-/// that follows the last one; a gap or a lack of room does not end.
+/// A market's book is whole while it is known to be what the ledger has: the stream began at the network's beginning, or
+/// a snapshot that began after the last gap was applied; nothing had to be left out for want of room; and the last
+/// snapshot agreed. What all stand on (`header.whole`) is the chain of ledgers, up to date from a source that is up, and
+/// our accounts, known in the same way. Any doubt is published at once. A doubt about the source ends with the next
+/// complete ledger that follows the last one; a gap ends by snapshots that begin after it.
+///
+/// A snapshot ([`SnapshotEvent`]) of a market that is not whole makes it so. One of a market that is whole is a check: a
+/// difference is told, stops the market, and is mended at once; but only a later snapshot that finds none makes it whole
+/// again.
 #[derive(Debug)]
 pub struct BookStage {
     config: BookConfig,
@@ -58,8 +73,15 @@ pub struct BookStage {
     /// The ledger that is being applied.
     open: Option<LedgerBegin>,
     last: Option<LedgerSeq>,
-    /// Every ledger since the network's beginning was applied.
-    gapless: bool,
+    /// The ledgers since the last gap follow each other, and our accounts are known since then.
+    accounts_whole: bool,
+    /// Since the last complete ledger the source has given cause for doubt.
+    doubted: bool,
+    /// Which of the sources of ledgers are up, a bit each.
+    up: u64,
+    snapshot: Snapshot,
+    /// The views of all markets are to be published: what they say of being whole has changed.
+    all_changed: bool,
     fills: Vec<Stamped<BookEvent>>,
     transactions: Vec<Stamped<BookEvent>>,
     counters: BookCounters,
@@ -73,6 +95,7 @@ impl BookStage {
     #[must_use]
     pub fn new(config: BookConfig, views: ViewsWriter) -> Self {
         let room = views.limits();
+        assert!((1..=64).contains(&config.ledger_sources), "between 1 and 64 connections bring ledgers");
         assert!(config.held_per_ledger > 0, "no fill could be held until its ledger is complete");
         assert_eq!(
             room.offers_per_account, config.limits.own_offers,
@@ -84,7 +107,11 @@ impl BookStage {
             header: ViewsHeader::default(),
             open: None,
             last: None,
-            gapless: false,
+            accounts_whole: true,
+            doubted: false,
+            up: 0,
+            all_changed: true,
+            snapshot: Snapshot::new(config.limits.offers.max(1)),
             fills: Vec::with_capacity(config.held_per_ledger),
             transactions: Vec::with_capacity(config.held_per_ledger),
             counters: BookCounters::default(),
@@ -107,12 +134,11 @@ impl BookStage {
 
     fn begin(&mut self, begin: LedgerBegin, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
         let follows = match self.last {
-            Some(last) => self.gapless && begin.seq == last.next() && self.open.is_none(),
+            Some(last) => begin.seq == last.next() && self.open.is_none(),
             None => self.config.starts_whole_at.is_some_and(|first| begin.seq <= first),
         };
-        self.gapless = follows;
         if !follows {
-            self.doubt(wire, sink);
+            self.lose_all(wire, sink);
         }
         self.open = Some(begin);
         self.books.begin(begin.seq);
@@ -126,28 +152,23 @@ impl BookStage {
         self.counters.transactions += u64::from(end.transactions);
         self.counters.failed_transactions += u64::from(end.failed);
         let was_whole = self.header.whole;
+        self.doubted = false;
         self.header = ViewsHeader {
             ledger: begin.seq.0,
             protocol: begin.protocol,
             close_time_s: begin.close_time_s,
             base_fee: begin.base_fee,
             base_reserve: begin.base_reserve,
-            whole: u32::from(self.gapless && self.books.is_whole()),
+            whole: u32::from(self.accounts_whole),
             reserved: 0,
         };
+        self.use_snapshot(wire, sink);
         self.publish();
         for held in self.fills.drain(..).chain(self.transactions.drain(..)) {
             sink.put(held);
         }
+        self.tell_changes(was_whole, wire, sink);
         let mut tell = |event| sink.put(Stamped { wire, event });
-        for market in self.books.changed() {
-            tell(BookEvent::MarketChanged(*market));
-        }
-        self.books.clear_changed();
-        if self.header.whole != was_whole {
-            self.counters.broken += u64::from(was_whole);
-            tell(BookEvent::Whole(self.header.whole == 1));
-        }
         tell(BookEvent::LedgerClosed(LedgerClosed {
             seq: begin.seq,
             close_time_s: begin.close_time_s,
@@ -158,10 +179,33 @@ impl BookStage {
         }));
     }
 
+    /// Tells which markets have changed, and which have ceased or begun to be whole.
+    fn tell_changes(&mut self, was_whole: u32, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
+        let mut tell = |event| sink.put(Stamped { wire, event });
+        for at in 0..self.books.changed().len() {
+            let market = self.books.changed()[at];
+            tell(BookEvent::MarketChanged(market));
+            if let Some(whole) = self.books.news_of_whole(market) {
+                tell(BookEvent::MarketWhole(market, whole));
+            }
+        }
+        self.books.clear_changed();
+        if self.header.whole != was_whole {
+            self.counters.broken += u64::from(was_whole);
+            tell(BookEvent::Whole(self.header.whole == 1));
+        }
+    }
+
     fn publish(&mut self) {
         let Self { views, books, accounts, header, .. } = self;
+        let all = core::mem::take(&mut self.all_changed);
         views.publish(|publication| {
             publication.header(header);
+            if all {
+                for (market, id) in books.markets().iter().zip((0..).map(MarketId)) {
+                    publication.market(id, &market.view());
+                }
+            }
             for market in books.changed() {
                 publication.market(*market, &books.market(*market).view());
             }
@@ -169,8 +213,21 @@ impl BookStage {
         });
     }
 
+    /// Ledgers are missing: nothing is known any more.
+    fn lose_all(&mut self, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
+        self.doubt(wire, sink);
+        self.snapshot.abandon();
+        if self.accounts_whole || self.books.markets().iter().any(MarketBook::is_whole) {
+            self.accounts_whole = false;
+            self.books.lose_all();
+            self.all_changed = true;
+            sink.put(Stamped { wire, event: BookEvent::MarketsLost });
+        }
+    }
+
     /// The book may no longer be what the ledger is.
     fn doubt(&mut self, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
+        self.doubted = true;
         if self.header.whole == 1 {
             self.header.whole = 0;
             self.counters.broken += 1;
@@ -180,14 +237,28 @@ impl BookStage {
         }
     }
 
+    /// A source's bit among those that bring ledgers; zero if it does not.
+    fn bit(&self, conn: ConnId) -> u64 {
+        if conn.0 < self.config.ledger_sources { 1 << conn.0 } else { 0 }
+    }
+
     fn fault(&mut self, conn: ConnId, fault: FeedFault, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
-        if conn == self.config.source {
-            if fault == FeedFault::Gap {
-                self.gapless = false;
-            }
+        let bit = self.bit(conn);
+        if bit != 0 && fault == FeedFault::Gap {
+            self.lose_all(wire, sink);
+        } else if bit != 0 && self.up & !bit == 0 {
             self.doubt(wire, sink);
         }
         sink.put(Stamped { wire, event: BookEvent::Fault(conn, fault) });
+    }
+
+    fn feed(&mut self, conn: ConnId, is_up: bool, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
+        let bit = self.bit(conn);
+        self.up = if is_up { self.up | bit } else { self.up & !bit };
+        if bit != 0 && self.up == 0 {
+            self.doubt(wire, sink);
+        }
+        sink.put(Stamped { wire, event: BookEvent::Feed(conn, is_up) });
     }
 
     fn offer(&mut self, change: &OfferChange) {
@@ -263,26 +334,33 @@ impl Stage for BookStage {
         let wire = input.wire;
         match input.event {
             FeedEvent::LedgerBegin(begin) => self.begin(begin, wire, sink),
-            FeedEvent::Offer(change) => self.offer(&change),
-            FeedEvent::OfferGone(id) => self.offer_gone(id),
+            FeedEvent::Offer(change) => {
+                self.touch(change.id);
+                self.offer(&change);
+            }
+            FeedEvent::OfferGone(id) => {
+                self.touch(id);
+                self.offer_gone(id);
+            }
             FeedEvent::Account(state) => self.accounts.account(&state),
             FeedEvent::AccountGone(account) => self.accounts.account_gone(account),
             FeedEvent::TrustLine(line) => self.accounts.line(&line),
             FeedEvent::TrustLineGone(account, asset) => self.accounts.line_gone(account, asset),
-            FeedEvent::Pool(pool) => self.books.pool(&pool),
-            FeedEvent::PoolGone(market) => self.books.pool_gone(market),
+            FeedEvent::Pool(pool) => {
+                self.touch_pool(pool.market);
+                self.books.pool(&pool);
+            }
+            FeedEvent::PoolGone(market) => {
+                self.touch_pool(market);
+                self.books.pool_gone(market);
+            }
             FeedEvent::Trade(trade) => self.trade(&trade, wire, sink),
             FeedEvent::OwnTransaction(own) => self.transaction(own, wire, sink),
             FeedEvent::LedgerEnd(end) => self.end(end, wire, sink),
-            FeedEvent::Snapshot(_) => {}
+            FeedEvent::Snapshot(event) => self.on_snapshot(event, wire, sink),
             FeedEvent::ReferencePrice(price) => sink.put(Stamped { wire, event: BookEvent::ReferencePrice(price) }),
-            FeedEvent::FeedUp(conn) => sink.put(Stamped { wire, event: BookEvent::Feed(conn, true) }),
-            FeedEvent::FeedDown(conn) => {
-                if conn == self.config.source {
-                    self.doubt(wire, sink);
-                }
-                sink.put(Stamped { wire, event: BookEvent::Feed(conn, false) });
-            }
+            FeedEvent::FeedUp(conn) => self.feed(conn, true, wire, sink),
+            FeedEvent::FeedDown(conn) => self.feed(conn, false, wire, sink),
             FeedEvent::Fault(conn, fault) => self.fault(conn, fault, wire, sink),
         }
     }
@@ -293,6 +371,8 @@ impl Stage for BookStage {
         None
     }
 }
+
+mod snapshots;
 
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,6 @@ pub struct Books {
     own_offers: Box<[usize]>,
     ledger: LedgerSeq,
     changed: Vec<MarketId>,
-    broken_markets: usize,
     refusals: Refusals,
 }
 
@@ -76,7 +75,6 @@ impl Books {
             own_offers: vec![0; accounts].into_boxed_slice(),
             ledger: LedgerSeq(0),
             changed: Vec::with_capacity(markets),
-            broken_markets: 0,
             refusals: Refusals::default(),
         }
     }
@@ -216,7 +214,32 @@ impl Books {
     /// Whether every market is [whole](MarketBook::is_whole).
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.broken_markets == 0
+        self.markets.iter().all(MarketBook::is_whole)
+    }
+
+    /// No market is whole any more.
+    pub(super) fn lose_all(&mut self) {
+        for market in &mut self.markets {
+            (market.whole, market.suspect, market.told_whole) = (false, false, false);
+        }
+    }
+
+    /// Says whether a market is whole, and that it is to be published.
+    pub(super) fn set_whole(&mut self, id: MarketId, whole: bool) {
+        self.touch(id);
+        self.market_mut(id).whole = whole;
+    }
+
+    /// What is to be told about whether a market is whole, once.
+    pub(super) fn news_of_whole(&mut self, id: MarketId) -> Option<bool> {
+        let market = self.market_mut(id);
+        let whole = market.whole;
+        (core::mem::replace(&mut market.told_whole, whole) != whole).then_some(whole)
+    }
+
+    /// Every offer of a market. Looks at every offer there is: not for a tick.
+    pub(super) fn offers_of(&self, id: MarketId) -> impl Iterator<Item = &Offer> {
+        self.offers.iter().filter(move |offer| offer.place.market == id)
     }
 
     /// What was turned away.
@@ -234,7 +257,7 @@ impl Books {
         offers
     }
 
-    fn market_mut(&mut self, id: MarketId) -> &mut MarketBook {
+    pub(super) fn market_mut(&mut self, id: MarketId) -> &mut MarketBook {
         &mut self.markets[usize::from(id.0)]
     }
 
@@ -273,11 +296,7 @@ impl Books {
             Bound::Levels => self.refusals.levels += 1,
             Bound::OwnOffers => self.refusals.own_offers += 1,
         }
-        let market = self.market_mut(market);
-        if market.whole {
-            market.whole = false;
-            self.broken_markets += 1;
-        }
+        self.market_mut(market).whole = false;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::book::{BookConfig, BookLimits, BookStage};
 use crate::events::views::{ViewLimits, ViewsReader, views};
-use crate::events::{ConnId, Control, MonoNanos};
+use crate::events::{Control, MonoNanos};
 use crate::execution::{Execution, ExecutionConfig};
 use crate::feed::{Feed, FeedConfig, FeedConfigError};
 use crate::net::{ConnSettings, NetError, NetStats, Reactor, Timing};
@@ -345,7 +345,7 @@ fn stages<S: Signer>(parts: EngineParts<S>) -> Result<(Stages<S>, ViewsReader, A
     };
     let (writer, reader) = views(limits);
     let book = BookConfig {
-        source: ConnId(0),
+        ledger_sources: u8::try_from(parts.feed.ledger_connections()).unwrap_or(u8::MAX),
         starts_whole_at: parts.starts_whole_at,
         limits: BookLimits { offers: parts.offers, levels_per_side: 1 << 14, own_offers: OWN_OFFERS },
         held_per_ledger: 1_024,

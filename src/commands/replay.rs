@@ -217,7 +217,7 @@ impl Run {
         let room = ViewLimits { markets, accounts: 0, assets: plan.markets.assets().len(), offers_per_account: 0 };
         let most_levels = LEVEL_BYTES / size_of::<Level>() / 2 / markets.max(1);
         let config = BookConfig {
-            source: SOURCE,
+            ledger_sources: 1,
             starts_whole_at: None,
             limits: BookLimits {
                 offers: plan.offers.min(MOST_OFFERS),

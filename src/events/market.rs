@@ -20,7 +20,10 @@ pub enum BookEvent {
     /// What all markets stand on (the chain of ledgers, our accounts) can no longer be trusted, or can be again: quoting
     /// must stop until it is whole.
     Whole(bool),
-    /// The same of one market.
+    /// No market's book is whole any more: ledgers are missing. Each is told again when it is. (At the start each counts
+    /// as whole, so that on a network that is followed from its beginning nothing needs to be told.)
+    MarketsLost,
+    /// One market's book can no longer be trusted, or can be again.
     MarketWhole(MarketId, bool),
     /// A snapshot and the book differ. Comes before the [`MarketWhole`](Self::MarketWhole) that follows from it.
     Difference(SnapshotDifference),

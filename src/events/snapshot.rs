@@ -5,7 +5,7 @@
 //! than the row; and the whole is looked at only when the book has come to the newest page's ledger.
 
 use super::{OfferChange, OwnAccount, OwnTrustLine, PoolChange};
-use crate::stellar::{LedgerSeq, MarketId, OfferId};
+use crate::stellar::{LedgerSeq, MarketId, OfferId, Price, Stroops};
 
 /// A piece of a snapshot. One market at a time, or the accounts: begin, rows, end.
 ///
@@ -68,4 +68,18 @@ pub struct SnapshotState {
     pub d: i32,
     /// Of a pool its reserve of quote, else zero.
     pub other: i64,
+}
+
+impl SnapshotState {
+    /// Of an offer.
+    #[must_use]
+    pub const fn of_offer(amount: Stroops, price: Price) -> Self {
+        Self { amount: amount.0, n: price.n(), d: price.d(), other: 0 }
+    }
+
+    /// Of a pool.
+    #[must_use]
+    pub const fn of_pool(pool: &PoolChange) -> Self {
+        Self { amount: pool.base_reserve.0, n: 0, d: 0, other: pool.quote_reserve.0 }
+    }
 }

@@ -5,7 +5,7 @@ use crate::events::{
     BookEvent, Control, Decision, HaltReason, LedgerClosed, MonoNanos, Now, QuoteBatch, QuoteList, ReferencePrice,
     Sink, Stage, Stamped, StrategyInput,
 };
-use crate::stellar::LedgerSeq;
+use crate::stellar::{LedgerSeq, MarketId};
 
 /// When the stage stops quoting by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct StrategyStage {
     references: Vec<Option<ReferencePrice>>,
     /// Per strategy: whether execution has been told to show nothing.
     silenced: Vec<bool>,
+    /// Per strategy: whether the book of its market is whole.
+    market_whole: Vec<bool>,
     quotes: QuoteList,
     ledger: LedgerSeq,
     ledger_seen: Option<MonoNanos>,
@@ -55,6 +57,7 @@ impl StrategyStage {
         Self {
             config,
             silenced: vec![true; strategies.len()],
+            market_whole: vec![true; strategies.len()],
             strategies,
             by_symbol,
             followers,
@@ -70,6 +73,10 @@ impl StrategyStage {
 
     /// Asks one strategy and passes on what it wants, if that is new.
     fn evaluate(&mut self, index: usize, now: Now, wire: MonoNanos, sink: &mut impl Sink<Stamped<Decision>>) {
+        if !self.market_whole[index] {
+            self.silence(index, HaltReason::BookNotWhole, wire, sink);
+            return;
+        }
         let strategy = &mut self.strategies[index];
         let reference = strategy.reference().and_then(|symbol| self.references[usize::from(symbol.0)]);
         let fresh = |price: &ReferencePrice| now.mono.since(price.received) <= self.config.reference_stale_ns;
@@ -127,6 +134,24 @@ impl StrategyStage {
         }
     }
 
+    /// The book of one market, or of all, is whole from now on, or no longer.
+    fn on_market_whole(
+        &mut self,
+        market: Option<MarketId>,
+        whole: bool,
+        wire: MonoNanos,
+        sink: &mut impl Sink<Stamped<Decision>>,
+    ) {
+        for index in 0..self.strategies.len() {
+            if market.is_none_or(|market| self.strategies[index].market() == market) {
+                self.market_whole[index] = whole;
+                if !whole {
+                    self.silence(index, HaltReason::BookNotWhole, wire, sink);
+                }
+            }
+        }
+    }
+
     fn may_quote(&self, now: Now) -> bool {
         let ledger_in_time = self.ledger_seen.is_some_and(|seen| now.mono.since(seen) <= self.config.ledger_late_ns);
         self.whole && !self.stopped && ledger_in_time
@@ -176,11 +201,9 @@ impl StrategyStage {
                     self.silence_all(HaltReason::BookNotWhole, wire, sink);
                 }
             }
-            BookEvent::MarketChanged(_)
-            | BookEvent::MarketWhole(..)
-            | BookEvent::Difference(_)
-            | BookEvent::Feed(..)
-            | BookEvent::Fault(..) => {}
+            BookEvent::MarketWhole(market, whole) => self.on_market_whole(Some(market), whole, wire, sink),
+            BookEvent::MarketsLost => self.on_market_whole(None, false, wire, sink),
+            BookEvent::MarketChanged(_) | BookEvent::Difference(_) | BookEvent::Feed(..) | BookEvent::Fault(..) => {}
         }
     }
 }
@@ -226,7 +249,7 @@ impl Stage for StrategyStage {
 mod tests {
     use super::*;
     use crate::events::SymbolId;
-    use crate::stellar::{MarketId, Stroops};
+    use crate::stellar::Stroops;
     use crate::strategy::{PureMarketMaking, PureMarketMakingConfig};
 
     const SECOND_NS: u64 = 1_000_000_000;
@@ -323,6 +346,23 @@ mod tests {
         let mut out = Vec::new();
         stage.on_time(at(12), &mut out);
         assert_eq!(out[0].event, Decision::Halt(HaltReason::LedgerLate));
+    }
+
+    #[test]
+    fn a_market_that_is_not_whole_shows_nothing_until_it_is() {
+        let mut stage = stage();
+        say(&mut stage, 1, BookEvent::Whole(true));
+        say(&mut stage, 1, price(1, 0.1));
+        assert_eq!(quotes(&say(&mut stage, 1, ledger(2))), 2);
+        assert!(say(&mut stage, 2, BookEvent::MarketWhole(MarketId(7), false)).is_empty(), "another market's");
+        let down = say(&mut stage, 2, BookEvent::MarketWhole(MarketId(0), false));
+        assert_eq!(down[0], Decision::Halt(HaltReason::BookNotWhole));
+        assert_eq!(quotes(&say(&mut stage, 2, price(2, 0.2))), 0);
+        assert_eq!(quotes(&say(&mut stage, 2, ledger(3))), 0);
+        say(&mut stage, 3, BookEvent::MarketWhole(MarketId(0), true));
+        assert_eq!(quotes(&say(&mut stage, 3, price(3, 0.3))), 2);
+        assert_eq!(say(&mut stage, 3, BookEvent::MarketsLost)[0], Decision::Halt(HaltReason::BookNotWhole));
+        assert_eq!(quotes(&say(&mut stage, 3, price(3, 0.4))), 0);
     }
 
     #[test]

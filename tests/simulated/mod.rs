@@ -141,7 +141,7 @@ fn feed(world: &World, markets: &Arc<MarketTable>, network: NetworkId) -> Feed {
 fn book(setup: &Setup, writer: ViewsWriter) -> BookStage {
     let markets = usize::from(setup.markets);
     let config = BookConfig {
-        source: META,
+        ledger_sources: 1,
         starts_whole_at: Some(LedgerSeq(2)),
         limits: BookLimits {
             offers: 4096 + 64 * markets,

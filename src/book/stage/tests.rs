@@ -4,12 +4,12 @@ use crate::events::views::{ViewLimits, ViewsReader, views};
 use crate::events::{OwnAccount, PoolChange, ReferencePrice, SymbolId, TxOutcome};
 use crate::stellar::{AssetIndex, MarketId, Orientation, Price, SequenceNumber, Stroops, TxHash};
 
-const SOURCE: ConnId = ConnId(3);
+const SOURCE: ConnId = ConnId(0);
 const OTHER: ConnId = ConnId(4);
 const US: AccountIndex = AccountIndex(0);
 const MARKET: MarketId = MarketId(1);
 const CONFIG: BookConfig = BookConfig {
-    source: SOURCE,
+    ledger_sources: 1,
     starts_whole_at: Some(LedgerSeq(2)),
     limits: BookLimits { offers: 4, levels_per_side: 3, own_offers: 2 },
     held_per_ledger: 2,
@@ -46,6 +46,10 @@ impl Desk {
 
     fn told(&mut self) -> Vec<BookEvent> {
         self.told.drain(..).map(|told| told.event).collect()
+    }
+
+    fn market_whole(&self) -> bool {
+        self.reader.read(|views| views.market(MARKET).whole).unwrap() == 1
     }
 
     fn whole(&self) -> bool {
@@ -264,7 +268,7 @@ fn a_stream_from_the_networks_beginning_is_whole_and_a_later_one_is_not() {
     from_the_start.ledger(2, &[]);
     assert!(from_the_start.whole());
     let mut late = Desk::new(CONFIG);
-    assert_eq!(late.ledger(3, &[]), [closed(3)]);
+    assert_eq!(late.ledger(3, &[]), [BookEvent::MarketsLost, closed(3)]);
     assert!(!late.whole());
     let mut old_network = Desk::new(BookConfig { starts_whole_at: None, ..CONFIG });
     old_network.ledger(1, &[]);
@@ -281,12 +285,12 @@ fn a_gap_is_never_forgiven() {
     assert!(!told_by_the_feed.whole());
     told_by_the_feed.take(gap);
     let fault = BookEvent::Fault(SOURCE, FeedFault::Gap);
-    assert_eq!(told_by_the_feed.told(), [BookEvent::Whole(false), fault, fault]);
+    assert_eq!(told_by_the_feed.told(), [BookEvent::Whole(false), BookEvent::MarketsLost, fault, fault]);
     assert_eq!(told_by_the_feed.ledger(3, &[]), [closed(3)]);
 
     let mut seen_by_itself = Desk::new(CONFIG);
     seen_by_itself.ledger(2, &[]);
-    assert_eq!(seen_by_itself.ledger(4, &[]), [BookEvent::Whole(false), closed(4)]);
+    assert_eq!(seen_by_itself.ledger(4, &[]), [BookEvent::Whole(false), BookEvent::MarketsLost, closed(4)]);
     seen_by_itself.ledger(5, &[]);
     assert!(!seen_by_itself.whole());
     assert_eq!(seen_by_itself.stage.counters().broken, 1);
@@ -353,7 +357,7 @@ fn offers_beyond_the_limit_are_left_out_and_the_book_is_not_whole() {
     assert!(desk.whole());
     assert_eq!(
         desk.ledger(4, &[offer(6, 100)]),
-        [BookEvent::MarketChanged(MARKET), BookEvent::Whole(false), closed(4)]
+        [BookEvent::MarketChanged(MARKET), BookEvent::MarketWhole(MARKET, false), closed(4)]
     );
     assert_eq!(desk.stage.books().len(), 5);
     assert_eq!(desk.stage.books().refusals().offers, 1);
@@ -361,7 +365,7 @@ fn offers_beyond_the_limit_are_left_out_and_the_book_is_not_whole() {
     assert!(desk.stage.books().market(MarketId(0)).is_whole());
     // What was left out stays unknown, so the market stays marked though there is room again.
     desk.ledger(5, &[FeedEvent::OfferGone(OfferId(1)), FeedEvent::OfferGone(OfferId(6))]);
-    assert!(!desk.whole());
+    assert!(!desk.market_whole());
 }
 
 #[test]
@@ -374,7 +378,7 @@ fn levels_beyond_the_limit_are_left_out_and_the_book_is_not_whole() {
     assert!(desk.whole());
     // To another price while its level stays: there is none, and its old state is not kept either.
     desk.ledger(4, &[own_offer(9, 105)]);
-    assert!(!desk.whole());
+    assert!(!desk.market_whole());
     assert_eq!(desk.stage.books().refusals().levels, 1);
     assert_eq!(desk.stage.books().find(OfferId(9)), None);
     let (account, own) = desk.reader.read(|views| (views.account(US), views.own_offers(US).count())).unwrap();
@@ -391,7 +395,7 @@ fn own_offers_beyond_the_limit_are_left_out_and_the_account_is_truncated() {
     desk.ledger(2, &[own_offer(1, 100), own_offer(2, 100), other_account]);
     assert!(desk.whole());
     desk.ledger(3, &[own_offer(3, 100)]);
-    assert!(!desk.whole());
+    assert!(!desk.market_whole());
     assert_eq!(desk.stage.books().refusals().own_offers, 1);
     let (account, other) = desk.reader.read(|views| (views.account(US), views.account(AccountIndex(1)))).unwrap();
     assert_eq!((account.offers, account.offers_truncated), (2, 1));

@@ -464,6 +464,7 @@ impl Desk {
             }
             BookEvent::MarketChanged(_)
             | BookEvent::MarketWhole(..)
+            | BookEvent::MarketsLost
             | BookEvent::Difference(_)
             | BookEvent::Feed(..) => Ok(()),
         }
