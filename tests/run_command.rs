@@ -225,3 +225,29 @@ fn the_example_is_printed_and_a_file_is_checked() {
     let (good, _, said) = config(&[Path::new("--check"), &bench.file()]);
     assert!(!good && said.contains("STELLAR_SECRET_KEY_FILE or STELLAR_SECRET_KEY"), "{said}");
 }
+
+#[test]
+fn on_a_network_older_than_its_stream_snapshots_from_horizon_make_it_quote_and_checks_agree() {
+    let bench = Bench::new("snapshot", "");
+    let horizon = format!(
+        "[horizon]\nurl = \"http://{}/\"\ncheck_every = \"1s\"\nrequests_per_hour = 1_000_000\n[reference]",
+        bench.sandbox.core_address()
+    );
+    let text = bench.configuration("").replace("starts_whole_at = 2\n", "").replace("[reference]", &horizon);
+    std::fs::write(bench.file(), text).unwrap();
+    let mut running = bench.start(&[]);
+    until("quotes stand on both markets", || bench.quotes_stand());
+    // Traders trade, we requote, and every second each market is compared, offer for offer.
+    let ledger = || bench.status().and_then(|status| status["ledger"]["seq"].as_u64()).unwrap_or(0);
+    let checked = ledger() + 12;
+    until("a dozen ledgers have closed", || ledger() >= checked);
+    let metrics = bench.get("/metrics").unwrap();
+    for line in metrics.lines().filter(|line| line.starts_with("stellar_order_book_differences_total{")) {
+        assert!(line.ends_with(" 0"), "{line}");
+    }
+    let tradable = metrics.lines().filter(|line| line.starts_with("stellar_market_tradable{") && line.ends_with(" 1"));
+    assert_eq!(tradable.count(), 2, "{metrics}");
+    assert!(bench.get("/health/ready").unwrap().contains("whole and fresh"));
+    running.signal(rustix::process::Signal::TERM);
+    assert!(running.ended().0.success());
+}

@@ -242,7 +242,7 @@ fn metrics_have_the_promised_names_and_the_statuss_numbers() {
         assert!(name.starts_with("stellar_"), "{name}");
         assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
     }
-    assert_eq!(text.matches("# TYPE").count(), 29, "every metric has a value in the sample");
+    assert_eq!(text.matches("# TYPE").count(), 31, "every metric has a value in the sample");
     let mut series: Vec<_> = samples.iter().map(|(name, _)| name).collect();
     series.sort_unstable();
     let before = series.len();

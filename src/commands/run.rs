@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, DeskError, Occasion, Told, is_up, told_to_end};
 use crate::config::{Config, ConfigError, Environment, Log, LogFormat, example};
+use crate::events::SnapshotDifference;
 use crate::signer::Signer;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -47,8 +48,10 @@ pub fn run(args: &RunArgs) -> Result<(), RunError> {
     start_log(config.log);
     let occasion = Occasion { mode: "run", seed: random()?, repeatable: false, fault: None };
     let (account, trading) = (config.signer.public_key(), config.trading_enabled);
-    if config.starts_whole_at.is_none() {
-        warn!("no snapshot of the ledger can be loaded yet: the books stay incomplete, and nothing is quoted");
+    if config.starts_whole_at.is_none() && config.horizon.is_none() {
+        warn!(
+            "no [horizon] is configured to ask what came before the stream: the books stay incomplete, and nothing is quoted"
+        );
     }
     if !trading {
         warn!("trading_enabled is false: everything runs, and nothing is quoted");
@@ -103,6 +106,11 @@ fn log(told: Told<'_>, engine: &super::engine::Engine) {
         }
         Told::Whole(true) => info!(ledger = engine.views.read(|views| views.header().ledger), "the books are whole"),
         Told::Whole(false) => warn!("the books are not whole: nothing is quoted"),
+        Told::MarketWhole(market, true) => info!(market, "the book is whole"),
+        Told::MarketWhole(market, false) => warn!(market, "the book is not whole: nothing is quoted there"),
+        Told::Difference(market, SnapshotDifference { offer, snapshot, book, ledger, .. }) => {
+            warn!(market, offer = offer.0, ledger = ledger.0, ?snapshot, ?book, "Horizon and the book differ");
+        }
         Told::Fault(source, fault) => warn!(source = source.0, fault = fault.name(), "a source said something wrong"),
         Told::Cancelling => info!("told to end: cancelling the quotes, and waiting for the ledger to say so"),
     }

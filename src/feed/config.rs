@@ -78,6 +78,8 @@ pub struct HorizonSweepConfig {
     pub every_ns: u64,
     /// Requests an hour that may be used.
     pub requests_per_hour: u32,
+    /// The jitter of pauses follows from it.
+    pub seed: u64,
     /// How long an answer is waited for, nanoseconds.
     pub answer_timeout_ns: u64,
 }

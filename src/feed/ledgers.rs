@@ -34,12 +34,10 @@ impl Ledgers {
     }
 
     /// The number of the last ledger that was handed down.
-    #[expect(dead_code, reason = "the sources that ask over HTTP are about to use it")]
     pub(super) fn last(&self) -> Option<u32> {
         self.last.map(|(seq, _)| seq)
     }
 
-    #[expect(dead_code, reason = "the snapshots are about to use it")]
     /// How often ledgers were missed: when it grows, what was known before is to be asked for anew.
     pub(super) fn gaps(&self) -> u64 {
         self.gaps

@@ -39,7 +39,6 @@ mod core_meta;
 mod counters;
 mod horizon_stream;
 mod horizon_sweep;
-#[expect(dead_code, reason = "the sources that ask over HTTP are about to use it")]
 mod http;
 mod kraken;
 mod ledgers;
@@ -118,7 +117,7 @@ impl Source {
         Ok(match source {
             SourceConfig::CoreMeta => Self::CoreMeta(Box::new(CoreMeta::new(feed))),
             SourceConfig::Rpc(config) => Self::Rpc(Box::new(Rpc::new(config))),
-            SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config))),
+            SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config, feed))),
             SourceConfig::HorizonStream(config) => Self::HorizonStream(Box::new(HorizonStream::new(config))),
             SourceConfig::Kraken(config) => Self::Kraken(Box::new(Kraken::new(config)?)),
             SourceConfig::Coinbase(config) => Self::Coinbase(Box::new(Coinbase::new(config))),

@@ -103,7 +103,6 @@ impl Port {
 
     /// The connection has done its work (its peer closes after each answer): another is to be opened, and the source is
     /// no less up.
-    #[expect(dead_code, reason = "the sources that ask over HTTP are about to use it")]
     pub(super) fn renew(&mut self) {
         self.state = State::Closed;
         (self.reset_wanted, self.renewing) = (true, true);

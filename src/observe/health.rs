@@ -163,7 +163,22 @@ impl Health {
             Check { name: "books", ok: whole, detail: pick(whole, "have been whole", "have not been whole yet") },
             Check { name: "draining", ok: !draining, detail: pick(!draining, "no", "shutting down") },
         ];
-        Report::new("ready", checks, self.feeds())
+        Report { markets: self.markets(), ..Report::new("ready", checks, self.feeds()) }
+    }
+
+    /// Which markets may be quoted on, of those that the status has.
+    fn markets(&self) -> Vec<MarketHealth> {
+        let status = self.status.latest().status;
+        let health = |market: &super::status::Market| MarketHealth {
+            name: market.name.clone(),
+            tradable: market.tradable,
+            detail: match (market.tradable, market.whole) {
+                (true, _) => "whole and fresh",
+                (false, true) => "ledgers are late",
+                (false, false) => "the book is not whole",
+            },
+        };
+        status.markets.iter().map(health).collect()
     }
 
     fn feeds(&self) -> Vec<FeedHealth> {
@@ -200,6 +215,8 @@ pub(super) struct Report {
     checks: Vec<Check>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     feeds: Vec<FeedHealth>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    markets: Vec<MarketHealth>,
 }
 
 #[derive(Debug, Serialize)]
@@ -207,6 +224,13 @@ struct Check {
     name: &'static str,
     ok: bool,
     detail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct MarketHealth {
+    name: String,
+    tradable: bool,
+    detail: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -219,7 +243,7 @@ struct FeedHealth {
 impl Report {
     fn new(probe: &'static str, checks: Vec<Check>, feeds: Vec<FeedHealth>) -> Self {
         let status = if checks.iter().all(|check| check.ok) { "ok" } else { "failing" };
-        Self { probe, status, checks, feeds }
+        Self { probe, status, checks, feeds, markets: Vec::new() }
     }
 
     /// Whether the answer is yes.

@@ -100,6 +100,16 @@ const SPREAD: Family = gauge(
     &["pair"],
 );
 const BOOK_WHOLE: Family = gauge("order_book_whole", "1 while the pair's book can be trusted, else 0.", &["pair"]);
+const TRADABLE: Family = gauge(
+    "market_tradable",
+    "1 while the pair may be quoted on: its book can be trusted, and ledgers come in time.",
+    &["pair"],
+);
+const DIFFERENCES: Family = counter(
+    "order_book_differences_total",
+    "Offers and pools about which a check against Horizon and the book differed.",
+    &["pair"],
+);
 const BALANCE: Family = gauge("account_balance", "Balance in units of the asset.", &["account", "asset"]);
 const PROFIT: Family = gauge(
     "profit_loss",
@@ -138,7 +148,7 @@ const TRANSACTIONS: Family =
 const FEES: Family = counter("fees_paid_stroops_total", "Fees charged, in stroops (1e-7 XLM).", &[]);
 const REFUSALS: Family = counter("refusals_total", "Quotes that the risk gate refused, by reason.", &["reason"]);
 
-const ALL: [&Family; 28] = [
+const ALL: [&Family; 31] = [
     &BUILD_INFO,
     &UPTIME,
     &STATUS_AGE,
@@ -150,6 +160,8 @@ const ALL: [&Family; 28] = [
     &FILLS,
     &SPREAD,
     &BOOK_WHOLE,
+    &TRADABLE,
+    &DIFFERENCES,
     &BALANCE,
     &PROFIT,
     &ACTIVE_OFFERS,
@@ -158,6 +170,7 @@ const ALL: [&Family; 28] = [
     &FEED_FAULTS,
     &STAGE_LATENCY,
     &TICK_TO_WIRE,
+    &LATENESS,
     &UTILIZATION,
     &QUEUE_LENGTH,
     &QUEUE_CAPACITY,
@@ -235,6 +248,8 @@ fn markets(status: &Status) -> Vec<MetricFamily> {
         FILLS.of(markets().map(|market| (vec![market.name.as_str()], as_f64(market.fills)))),
         SPREAD.of(markets().filter_map(|market| Some((vec![market.name.as_str()], market.spread_bp? / 10_000.0)))),
         BOOK_WHOLE.of(markets().map(|market| (vec![market.name.as_str()], one_if(market.whole)))),
+        TRADABLE.of(markets().map(|market| (vec![market.name.as_str()], one_if(market.tradable)))),
+        DIFFERENCES.of(markets().map(|market| (vec![market.name.as_str()], as_f64(market.differences)))),
         ACTIVE_OFFERS.of(markets().map(|market| (vec![market.name.as_str()], as_f64(market.active_offers)))),
     ]
 }

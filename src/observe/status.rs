@@ -127,6 +127,10 @@ pub struct Market {
     pub quote: String,
     /// Whether its book can be trusted.
     pub whole: bool,
+    /// Whether it may be quoted on: its book can be trusted, and ledgers come in time.
+    pub tradable: bool,
+    /// Offers and pools about which a check and the book have differed.
+    pub differences: u64,
     /// Best bid.
     #[serde(serialize_with = "maybe_price")]
     pub best_bid: Option<Price>,

@@ -1,3 +1,4 @@
 //! Messages in JSON.
 
+pub mod horizon;
 pub mod kraken;

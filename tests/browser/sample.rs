@@ -136,6 +136,8 @@ fn market(name: &str, base: &str, quote: &str, tick: u32) -> Market {
         base: base.into(),
         quote: quote.into(),
         whole: true,
+        tradable: true,
+        differences: 0,
         best_bid: Some(best_bid),
         best_ask: Some(best_ask),
         spread_bp: Some((best_ask.book_order() - best_bid.book_order()) / middle * 1e4),

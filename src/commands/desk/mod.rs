@@ -13,7 +13,9 @@ use super::engine::{Engine, EngineError, EngineParts};
 use super::handover::{self, Handover};
 use super::tally::{MarketTally, TransactionTally};
 use crate::config::Config;
-use crate::events::{BookEvent, ConnId, Control, ExecutionEvent, FeedFault, LedgerClosed, ReferencePrice, SymbolId};
+use crate::events::{
+    BookEvent, ConnId, Control, ExecutionEvent, FeedFault, LedgerClosed, ReferencePrice, SnapshotDifference, SymbolId,
+};
 use crate::feed::SourceConfig;
 use crate::net::Endpoint;
 use crate::observe::{
@@ -139,6 +141,10 @@ pub enum Told<'a> {
     Fill(&'a observe::Fill),
     /// The books can be trusted, or no longer.
     Whole(bool),
+    /// A market's book can be trusted, or no longer.
+    MarketWhole(&'a str, bool),
+    /// A check against Horizon found a difference in a market's book.
+    Difference(&'a str, SnapshotDifference),
     /// A source said something wrong.
     Fault(ConnId, FeedFault),
     /// The quotes are being cancelled.
@@ -179,6 +185,10 @@ pub struct DeskMarket {
     /// What it has come to.
     pub tally: MarketTally,
     symbol: SymbolId,
+    /// Whether its own book is whole.
+    whole: bool,
+    /// Offers and pools about which a check and the book have differed.
+    differences: u64,
 }
 
 /// See the [module](self).
@@ -188,6 +198,8 @@ pub struct Desk {
     /// Where the engine runs.
     pub plan: Plan,
     network: String,
+    /// Ledgers are late after this.
+    late_after: Duration,
     account: String,
     /// Of each connection of the feed, in order.
     feed_names: Vec<String>,
@@ -265,11 +277,20 @@ impl Desk {
         let market = |market: &crate::config::Market| {
             let (base, quote) = (name(&market.assets.base), name(&market.assets.quote));
             let name = format!("{base}/{quote}");
-            DeskMarket { tally: MarketTally::new(&name), name, base, quote, symbol: parts::symbol_of(market, &symbols) }
+            DeskMarket {
+                tally: MarketTally::new(&name),
+                name,
+                base,
+                quote,
+                symbol: parts::symbol_of(market, &symbols),
+                whole: true,
+                differences: 0,
+            }
         };
         Ok(Self {
             occasion,
             plan,
+            late_after: config.core.late_after,
             network: config.network_passphrase.clone(),
             account: config.signer.public_key().to_string(),
             ledger_feeds: sources
@@ -449,10 +470,25 @@ impl Desk {
             }
             BookEvent::Whole(whole) => {
                 self.whole = whole;
-                if whole {
-                    self.health.books_whole();
-                }
+                self.note_whole();
                 tell(self, engine, Told::Whole(whole))
+            }
+            BookEvent::MarketsLost => {
+                self.markets.iter_mut().for_each(|market| market.whole = false);
+                Ok(())
+            }
+            BookEvent::MarketWhole(market, whole) => {
+                let market = &mut self.markets[usize::from(market.0)];
+                market.whole = whole;
+                let name = market.name.clone();
+                self.note_whole();
+                tell(self, engine, Told::MarketWhole(&name, whole))
+            }
+            BookEvent::Difference(difference) => {
+                let market = &mut self.markets[usize::from(difference.market.0)];
+                market.differences += 1;
+                let name = market.name.clone();
+                tell(self, engine, Told::Difference(&name, difference))
             }
             BookEvent::LedgerClosed(closed) => {
                 self.on_ledger(closed, engine);
@@ -462,11 +498,14 @@ impl Desk {
                 *self.faults.entry((conn.0, fault.name())).or_default() += 1;
                 tell(self, engine, Told::Fault(conn, fault))
             }
-            BookEvent::MarketChanged(_)
-            | BookEvent::MarketWhole(..)
-            | BookEvent::MarketsLost
-            | BookEvent::Difference(_)
-            | BookEvent::Feed(..) => Ok(()),
+            BookEvent::MarketChanged(_) | BookEvent::Feed(..) => Ok(()),
+        }
+    }
+
+    /// Remembers that all books were whole once.
+    fn note_whole(&self) {
+        if self.whole && self.markets.iter().all(|market| market.whole) {
+            self.health.books_whole();
         }
     }
 

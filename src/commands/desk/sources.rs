@@ -41,6 +41,7 @@ impl Sources {
                 servers: horizon.servers.iter().map(place).collect(),
                 every_ns: nanos(horizon.check_every),
                 requests_per_hour: horizon.requests_per_hour,
+                seed,
                 answer_timeout_ns: nanos(horizon.answer_timeout),
             });
             all.add(source, named("Horizon", &horizon.servers, &horizon.roots));

@@ -129,7 +129,11 @@ impl Desk {
             name: market.name.clone(),
             base: market.base.clone(),
             quote: market.quote.clone(),
-            whole: self.whole,
+            whole: self.whole && market.whole,
+            tradable: self.whole
+                && market.whole
+                && self.last_seen.is_some_and(|seen| seen.elapsed() <= self.late_after),
+            differences: market.differences,
             best_bid,
             best_ask,
             spread_bp: spread,
