@@ -251,3 +251,31 @@ fn on_a_network_older_than_its_stream_snapshots_from_horizon_make_it_quote_and_c
     running.signal(rustix::process::Signal::TERM);
     assert!(running.ended().0.success());
 }
+
+#[test]
+fn ledgers_from_stellar_rpc_alone_do_as_well() {
+    let bench = Bench::new("rpc", "");
+    let address = bench.sandbox.core_address();
+    let sources = format!(
+        "[rpc]\nurl = \"http://{address}/rpc\"\nbackup_url = \"http://localhost:{}/rpc\"\nleast_interval = \"20ms\"\n\
+         [horizon]\nurl = \"http://{address}/\"\ncheck_every = \"1s\"\nrequests_per_hour = 1_000_000\n[reference]",
+        address.port()
+    );
+    let stream = format!("meta_stream = \"unix:{}\"\n", bench.sandbox.meta_path().display());
+    let text = bench.configuration("").replace("starts_whole_at = 2\n", "").replace(&stream, "");
+    std::fs::write(bench.file(), text.replace("[reference]", &sources)).unwrap();
+    let mut running = bench.start(&[]);
+    until("quotes stand on both markets", || bench.quotes_stand());
+    let ledger = || bench.status().and_then(|status| status["ledger"]["seq"].as_u64()).unwrap_or(0);
+    let followed = ledger() + 12;
+    until("a dozen ledgers have closed", || ledger() >= followed);
+    let metrics = bench.get("/metrics").unwrap();
+    for line in metrics.lines().filter(|line| {
+        line.starts_with("stellar_order_book_differences_total{") || line.starts_with("stellar_feed_faults_total{")
+    }) {
+        assert!(line.ends_with(" 0"), "{line}");
+    }
+    running.signal(rustix::process::Signal::TERM);
+    let (status, said) = running.ended();
+    assert!(status.success(), "{said}");
+}

@@ -58,6 +58,8 @@ pub struct RpcConfig {
     pub answer_timeout_ns: u64,
     /// The least time between two requests to one endpoint, nanoseconds.
     pub least_interval_ns: u64,
+    /// The jitter of pauses follows from it.
+    pub seed: u64,
 }
 
 /// An HTTP server, as requests name it.

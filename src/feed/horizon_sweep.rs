@@ -6,23 +6,24 @@
 //! two failures in a row the next server is asked.
 
 mod job;
-mod pace;
 
 use super::FeedConfig;
 use super::accounts::OwnAccounts;
 use super::config::HorizonSweepConfig;
 use super::http::{Exchange, fault_of_http};
+use super::pace::Pace;
 use super::port::Port;
 use super::source::{Machine, Tools};
 use crate::events::{FeedEvent, MonoNanos, Sink, SnapshotEvent, Stamped};
 use crate::stellar::{AccountId, MarketTable};
 use crate::wire::http1::{HttpLimits, Response};
 use job::{Job, Page, Step};
-use pace::Pace;
 use std::sync::Arc;
 
 /// A page of 200 offers measures some 200 KB.
 const LIMITS: HttpLimits = HttpLimits { max_head_bytes: 16 << 10, max_body_bytes: 2 << 20 };
+/// Requests that may be made at once when none were for a while: Horizon's own burst is 100, and others share it.
+const BURST: u64 = 50;
 /// Between two looks at whether ledgers have come, or are missing.
 const LOOK_NS: u64 = 250_000_000;
 /// A server that is behind the ledgers is asked again after this.
@@ -73,7 +74,7 @@ impl HorizonSweep {
             active: 0,
             active_since: MonoNanos(0),
             failures: 0,
-            pace: Pace::new(config.requests_per_hour, config.seed),
+            pace: Pace::new(3_600_000_000_000 / u64::from(config.requests_per_hour.max(1)), BURST, config.seed),
             subject: Subject {
                 markets: Arc::clone(&feed.markets),
                 accounts: feed.accounts.clone(),

@@ -31,6 +31,7 @@
 mod account_states;
 mod accounts;
 mod binance;
+mod cadence;
 mod coinbase;
 mod coingecko;
 mod collector;
@@ -43,6 +44,7 @@ mod http;
 mod kraken;
 mod ledgers;
 mod own_transactions;
+mod pace;
 mod pools;
 mod port;
 mod rpc;
@@ -116,7 +118,7 @@ impl Source {
     fn new(source: &SourceConfig, feed: &FeedConfig) -> Result<Self, FeedConfigError> {
         Ok(match source {
             SourceConfig::CoreMeta => Self::CoreMeta(Box::new(CoreMeta::new(feed))),
-            SourceConfig::Rpc(config) => Self::Rpc(Box::new(Rpc::new(config))),
+            SourceConfig::Rpc(config) => Self::Rpc(Box::new(Rpc::new(config, feed))),
             SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config, feed))),
             SourceConfig::HorizonStream(config) => Self::HorizonStream(Box::new(HorizonStream::new(config))),
             SourceConfig::Kraken(config) => Self::Kraken(Box::new(Kraken::new(config)?)),

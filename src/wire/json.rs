@@ -2,3 +2,4 @@
 
 pub mod horizon;
 pub mod kraken;
+pub mod rpc;

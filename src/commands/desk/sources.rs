@@ -33,6 +33,7 @@ impl Sources {
                 max_answer_bytes: MAX_RPC_ANSWER_BYTES,
                 answer_timeout_ns: nanos(rpc.answer_timeout),
                 least_interval_ns: nanos(rpc.least_interval),
+                seed,
             });
             all.add(source, named("Stellar RPC", &rpc.endpoints, &rpc.roots));
         }

@@ -2,8 +2,6 @@
 
 use crate::events::MonoNanos;
 
-/// Requests that may be made at once when none were for a while: Horizon's own burst is 100, and others share it.
-const BURST: u64 = 50;
 const FIRST_PAUSE_NS: u64 = 500_000_000;
 const LONGEST_PAUSE_NS: u64 = 30_000_000_000;
 
@@ -11,6 +9,8 @@ const LONGEST_PAUSE_NS: u64 = 30_000_000_000;
 #[derive(Debug)]
 pub(super) struct Pace {
     interval_ns: u64,
+    /// Requests that may be made at once when none were for a while.
+    burst: u64,
     /// Where the schedule stands.
     scheduled: MonoNanos,
     /// Nothing is asked before.
@@ -20,20 +20,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// So many requests an hour, at least 1; pauses are jittered from a seed.
-    pub(super) fn new(requests_per_hour: u32, seed: u64) -> Self {
-        Self {
-            interval_ns: 3_600_000_000_000 / u64::from(requests_per_hour.max(1)),
-            scheduled: MonoNanos(0),
-            paused_until: MonoNanos(0),
-            failures: 0,
-            random: seed | 1,
-        }
+    /// A request each interval, and `burst` (at least 1) at once after a pause; pauses are jittered from a seed.
+    pub(super) fn new(interval_ns: u64, burst: u64, seed: u64) -> Self {
+        Self { interval_ns, burst, scheduled: MonoNanos(0), paused_until: MonoNanos(0), failures: 0, random: seed | 1 }
     }
 
     /// Takes a request from the budget, or says when to try again.
     pub(super) fn may_ask(&mut self, now: MonoNanos) -> Result<(), MonoNanos> {
-        let earliest = MonoNanos(self.scheduled.0.saturating_sub(self.interval_ns * (BURST - 1)));
+        let earliest = MonoNanos(self.scheduled.0.saturating_sub(self.interval_ns * (self.burst - 1)));
         let at = earliest.max(self.paused_until);
         if at > now {
             return Err(at);
@@ -68,6 +62,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BURST: u64 = 50;
     const HOUR_NS: u64 = 3_600_000_000_000;
 
     proptest! {
@@ -75,7 +70,7 @@ mod tests {
         fn no_hour_has_more_requests_than_the_budget_and_its_burst(
             budget in 60_u32..10_000, waits in prop::collection::vec(0_u64..20_000_000_000, 100..600),
         ) {
-            let mut pace = Pace::new(budget, 1);
+            let mut pace = Pace::new(HOUR_NS / u64::from(budget), BURST, 1);
             let (mut now, mut asked) = (MonoNanos(HOUR_NS), Vec::new());
             for wait_ns in waits {
                 now = now.plus(wait_ns);
@@ -92,7 +87,7 @@ mod tests {
 
         #[test]
         fn pauses_double_up_to_the_longest(seed: u64, failures in 1_u32..40) {
-            let mut pace = Pace::new(3_600, seed);
+            let mut pace = Pace::new(1_000_000_000, BURST, seed);
             let mut now = MonoNanos(HOUR_NS);
             for failure in 0..failures {
                 pace.back_off(now);
