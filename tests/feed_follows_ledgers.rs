@@ -82,7 +82,7 @@ fn follow(path: &Path, seen: &mut HashMap<&'static str, u32>) {
         for bytes in stream.chunks(piece) {
             feed.on_event(at(index as u64), NetEvent::Bytes(ConnId(0), bytes), &mut told);
         }
-        let expected = expected_events(&subject, facts, seen);
+        let expected = expected_events(&subject, facts, MonoNanos(index as u64), seen);
         let up = (index == 0).then_some(FeedEvent::FeedUp(ConnId(0)));
         let expected = up.into_iter().chain(expected);
         let expected: Vec<_> = expected.map(|event| Stamped { wire: MonoNanos(index as u64), event }).collect();
@@ -171,7 +171,12 @@ impl Subject {
 /// A transaction of ours as its envelope shows it: inner hash, source, operations' sources.
 type Own = ([u8; 32], Option<AccountIndex>, HashMap<u32, Option<AccountIndex>>);
 
-fn expected_events(subject: &Subject, facts: &[Fact], seen: &mut HashMap<&'static str, u32>) -> Vec<FeedEvent> {
+fn expected_events(
+    subject: &Subject,
+    facts: &[Fact],
+    first_byte: MonoNanos,
+    seen: &mut HashMap<&'static str, u32>,
+) -> Vec<FeedEvent> {
     let mut events = Vec::new();
     let (mut transactions, mut failed) = (0, 0);
     let mut own: HashMap<[u8; 32], Own> = HashMap::new();
@@ -189,7 +194,7 @@ fn expected_events(subject: &Subject, facts: &[Fact], seen: &mut HashMap<&'stati
                     protocol: *protocol,
                     base_fee: *base_fee,
                     base_reserve: *base_reserve,
-                    first_byte: MonoNanos(0),
+                    first_byte,
                 });
                 events.extend(begin.map(FeedEvent::LedgerBegin));
             }

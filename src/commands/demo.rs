@@ -154,7 +154,6 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
         },
         rpc: None,
         horizon: None,
-        exchanges: Vec::new(),
         reference: Reference {
             url: WebSocketUrl {
                 secure: false,

@@ -43,23 +43,13 @@ pub(super) struct Key {
     pub(super) doc: &'static str,
 }
 
-/// How often a table may be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Often {
-    /// Once, or not at all: its keys say whether they need be there.
-    Once,
-    /// As often as wanted: `[[exchange]]`. The example has it commented out.
-    AnyNumber,
-    /// As often as wanted, and once at least: `[[market]]`.
-    AtLeastOnce,
-}
-
 /// A table of the file.
 #[derive(Debug)]
 pub(super) struct Section {
     /// Its name with those of the tables around it: `market.strategy`. The file itself is the empty one.
     pub(super) path: &'static str,
-    pub(super) often: Often,
+    /// Whether there may be many: `[[market]]`.
+    pub(super) many: bool,
     pub(super) doc: &'static str,
     pub(super) keys: &'static [Key],
 }
@@ -81,13 +71,12 @@ impl Key {
 
 use Kind::{Decimal, Flag, Integer, Text};
 use Need::{Default, Optional, Required, Shown};
-use Often::{AnyNumber, AtLeastOnce, Once};
 
 /// All sections, in the order in which they are printed.
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         path: "",
-        often: Once,
+        many: false,
         doc: "A variable of the environment, where one is named, goes before the file. Times are written 500ms, 30s or 5m.",
         keys: &[
             key(
@@ -118,7 +107,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "core",
-        often: Once,
+        many: false,
         doc: "The stellar-core that ledgers are read from and transactions are sent to.",
         keys: &[
             key(
@@ -126,8 +115,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 Text,
                 Shown,
                 "\"pipe:/run/stellar-core/meta.pipe\"",
-                "Where its METADATA_OUTPUT_STREAM is read: pipe:/path, unix:/path, tcp://host:port, or fd:N for a pipe that \
-                 was inherited as this descriptor. Without it ledgers come from [rpc]; with both, whoever is first is heard.",
+                "Where its METADATA_OUTPUT_STREAM is read: pipe:/path, unix:/path or tcp://host:port. Without it ledgers come from [rpc]; with both, whoever is first is heard.",
             )
             .or(&["CORE_META_STREAM"]),
             key(
@@ -150,7 +138,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "rpc",
-        often: Once,
+        many: false,
         doc: "Stellar RPC, to read ledgers from (getLedgers). The endpoints race: the first to have the next ledger is heard.",
         keys: &[
             key(
@@ -182,7 +170,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "horizon",
-        often: Once,
+        many: false,
         doc: "Horizon, to ask for what was on the ledger before its stream began, and to compare the books with: offers, pools \
               and accounts.",
         keys: &[
@@ -223,7 +211,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "reference",
-        often: Once,
+        many: false,
         doc: "The reference price: Kraken's ticker (WebSocket API v2), or a server that speaks like it.",
         keys: &[
             key("url", Text, Required, "\"wss://ws.kraken.com/v2\"", "ws://host:port/path or wss://host:port/path."),
@@ -245,56 +233,8 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        path: "exchange",
-        often: AnyNumber,
-        doc: "More reference prices, for the expressions of markets: exchange(name, symbol).",
-        keys: &[
-            key("name", Text, Required, "\"binance\"", "How expressions call it: letters, digits, - and _; not reference."),
-            key(
-                "kind",
-                Text,
-                Required,
-                "\"binance\"",
-                "kraken, coinbase, binance (best prices), binance_depth (whole books), coingecko, or horizon (order books and \
-                 trades of pairs, as symbols like XLM/CODE:ISSUER).",
-            ),
-            key(
-                "url",
-                Text,
-                Required,
-                "\"wss://stream.binance.com:9443/stream\"",
-                "wss://… or ws://…; for coingecko and horizon https://… or http://….",
-            ),
-            key(
-                "rest_url",
-                Text,
-                Optional,
-                "\"https://api.binance.com/\"",
-                "For binance_depth, which wants it: where the books' snapshots are asked for.",
-            ),
-            key(
-                "ca_file",
-                Text,
-                Optional,
-                "\"/etc/ssl/certs/exchange.pem\"",
-                "For wss and https: the certificates to trust, in PEM, instead of the system's.",
-            ),
-            key(
-                "api_key_file",
-                Text,
-                Optional,
-                "\"/run/secrets/coingecko\"",
-                "For coingecko: a file with the key; others must not be able to read it.",
-            )
-            .or(&["COINGECKO_API_KEY_FILE"]),
-            key("stale_after", Text, Default, "\"5s\"", "A price older than this is not used, unless the expression says so."),
-            key("silent_after", Text, Default, "\"5s\"", "A connection on which nothing came for so long is opened anew."),
-            key("every", Text, Default, "\"60s\"", "For coingecko: how often it is asked."),
-        ],
-    },
-    Section {
         path: "account",
-        often: Once,
+        many: false,
         doc: "The account that trades. Its secret key is given in exactly one way: this key, STELLAR_SECRET_KEY_FILE (a file \
               as well), or STELLAR_SECRET_KEY (the key itself).",
         keys: &[key(
@@ -309,7 +249,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "book",
-        often: Once,
+        many: false,
         doc: "The order books.",
         keys: &[key(
             "max_offers",
@@ -321,7 +261,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "execution",
-        often: Once,
+        many: false,
         doc: "How transactions are made and sent.",
         keys: &[
             key(
@@ -358,7 +298,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "placement",
-        often: Once,
+        many: false,
         doc: "Which cores the stages run on.",
         keys: &[key(
             "plan",
@@ -371,7 +311,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "observe",
-        often: Once,
+        many: false,
         doc: "The status page, metrics and probes.",
         keys: &[key(
             "listen",
@@ -384,7 +324,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "flight",
-        often: Once,
+        many: false,
         doc: "The flight recorder: keeps the last inputs, so that an incident can be replayed. No secret goes into it.",
         keys: &[
             key(
@@ -399,7 +339,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "log",
-        often: Once,
+        many: false,
         doc: "The log, on standard error.",
         keys: &[
             key("level", Text, Default, "\"INFO\"", "ERROR, WARN, INFO, DEBUG or TRACE.").or(&["LOG_LEVEL"]),
@@ -408,7 +348,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "market",
-        often: AtLeastOnce,
+        many: true,
         doc: "A market to make, with what is quoted there; as many as wanted.",
         keys: &[
             key("base", Text, Required, "\"XLM\"", "What is bought and sold: XLM, or CODE:ISSUER."),
@@ -424,7 +364,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "market.strategy",
-        often: Once,
+        many: false,
         doc: "What is quoted.",
         keys: &[
             key("kind", Text, Default, "\"pure_market_making\"", "pure_market_making: quotes around the reference's middle."),
@@ -444,7 +384,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "market.limits",
-        often: Once,
+        many: false,
         doc: "What no quote may pass, whatever the strategy wants.",
         keys: &[
             key("max_order_amount", Decimal, Required, "1000", "The most base that one quote may offer."),
@@ -470,11 +410,6 @@ pub(super) fn section(path: &str) -> &'static Section {
 }
 
 impl Section {
-    /// Whether there may be more than one: `[[market]]`.
-    pub(super) fn is_many(&self) -> bool {
-        self.often != Once
-    }
-
     /// The key of this name, which must be one of the table.
     pub(super) fn key(&self, name: &str) -> &'static Key {
         match self.keys.iter().find(|key| key.name == name) {
@@ -521,7 +456,7 @@ pub(super) fn hint(section: &Section, unknown: &str) -> String {
 const COMMENT_WIDTH: usize = 110;
 
 /// A configuration file with every key and what it means. Keys that need not be there and have no default are
-/// commented out (`#key`, without a space), and so are tables that most do without.
+/// commented out (`#key`, without a space), unless most want them.
 #[must_use]
 pub fn example() -> String {
     let mut text = String::new();
@@ -529,18 +464,17 @@ pub fn example() -> String {
         let gap = if section.path.is_empty() { "" } else { "\n" };
         text.push_str(gap);
         comment(&mut text, section.doc);
-        let off = if section.often == AnyNumber { "#" } else { "" };
-        match (section.path, section.often) {
+        match (section.path, section.many) {
             ("", _) => text.push('\n'),
-            (path, Once) => line(&mut text, &format!("[{path}]")),
-            (path, AnyNumber | AtLeastOnce) => line(&mut text, &format!("{off}[[{path}]]")),
+            (path, false) => line(&mut text, &format!("[{path}]")),
+            (path, true) => line(&mut text, &format!("[[{path}]]")),
         }
         for key in section.keys {
             match key.variables {
                 [] => comment(&mut text, key.doc),
                 variables => comment(&mut text, &format!("{} ({})", key.doc, variables.join(", "))),
             }
-            let off = if key.need == Optional { "#" } else { off };
+            let off = if key.need == Optional { "#" } else { "" };
             line(&mut text, &format!("{off}{} = {}", key.name, key.value));
         }
     }

@@ -46,8 +46,6 @@ pub struct Config {
     pub horizon: Option<Horizon>,
     /// The reference price.
     pub reference: Reference,
-    /// Other sources of prices, none of one name.
-    pub exchanges: Vec<Exchange>,
     /// Signs for the account that trades.
     pub signer: LocalSigner,
     /// Offers that the books hold together, at least 1.
@@ -107,39 +105,6 @@ pub struct Horizon {
     pub requests_per_hour: u32,
     /// How long an answer is waited for.
     pub answer_timeout: Duration,
-}
-
-/// A source of prices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exchange {
-    /// How expressions call it.
-    pub name: String,
-    /// What it is, and where.
-    pub kind: ExchangeKind,
-    /// Whom to trust, if it goes through TLS.
-    #[serde(skip)]
-    pub roots: Roots,
-    /// An older price is not used.
-    pub stale_after: Duration,
-    /// A connection that was silent for so long is opened anew.
-    pub silent_after: Duration,
-}
-
-/// What a source of prices is, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ExchangeKind {
-    /// Kraken's ticker.
-    Kraken(WebSocketUrl),
-    /// Coinbase Advanced Trade.
-    Coinbase(WebSocketUrl),
-    /// Binance's book ticker.
-    Binance(WebSocketUrl),
-    /// Binance's whole books: the stream, and where their snapshots are.
-    BinanceDepth(WebSocketUrl, HttpUrl),
-    /// CoinGecko: where, how often, and the file that holds a key.
-    CoinGecko(HttpUrl, Duration, Option<PathBuf>),
-    /// Horizon's order books and trades.
-    Horizon(HttpUrl),
 }
 
 /// Where reference prices come from.

@@ -50,7 +50,6 @@ impl Config {
             network_passphrase,
             rpc: sources::rpc(&root.section("rpc")?)?,
             horizon: sources::horizon(&root.section("horizon")?)?,
-            exchanges: sources::exchanges(&root)?,
             core: core(&root)?,
             reference: reference(&root.section("reference")?)?,
             max_offers: root.section("book")?.get("max_offers", integer(1..=1 << 24))?,

@@ -35,16 +35,8 @@ pub enum SourceConfig {
     Rpc(RpcConfig),
     /// Horizon's `/offers`, pools and accounts: snapshots of the ledger; a connection a server.
     HorizonSweep(HorizonSweepConfig),
-    /// Horizon's streams: a connection each.
-    HorizonStream(HorizonStreamConfig),
     /// Kraken's ticker, or a server that speaks like it.
     Kraken(KrakenConfig),
-    /// Coinbase Advanced Trade.
-    Coinbase(CoinbaseConfig),
-    /// Binance: one connection for the book ticker; for depth a second, which asks for its snapshot.
-    Binance(BinanceConfig),
-    /// CoinGecko's simple prices.
-    CoinGecko(CoinGeckoConfig),
 }
 
 /// Stellar RPC.
@@ -84,89 +76,6 @@ pub struct HorizonSweepConfig {
     pub seed: u64,
     /// How long an answer is waited for, nanoseconds.
     pub answer_timeout_ns: u64,
-}
-
-/// Horizon's streams.
-#[derive(Clone, Debug)]
-pub struct HorizonStreamConfig {
-    /// The server.
-    pub server: HttpPlace,
-    /// What is streamed; each has a connection.
-    pub streams: Vec<HorizonStreamKind>,
-    /// A stream on which nothing came for so long is opened anew, nanoseconds.
-    pub silence_ns: u64,
-}
-
-/// A stream of Horizon's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HorizonStreamKind {
-    /// Best prices of a pair, as the price of a symbol.
-    OrderBook(crate::stellar::Market, SymbolId),
-    /// Trades of a pair, as the last price of a symbol.
-    Trades(crate::stellar::Market, SymbolId),
-    /// An account of ours.
-    Account(crate::stellar::AccountIndex),
-}
-
-/// Coinbase Advanced Trade.
-#[derive(Clone, Debug)]
-pub struct CoinbaseConfig {
-    /// As in the `Host` header: `advanced-trade-ws.coinbase.com`.
-    pub host: String,
-    /// `/`.
-    pub path: String,
-    /// The products to subscribe to (`XLM-USD`), and how we name them.
-    pub symbols: Vec<(String, SymbolId)>,
-    /// Messages longer than so many bytes are a fault.
-    pub max_message_bytes: usize,
-    /// A server that has said nothing for so long, not even a heartbeat, is given up.
-    pub silence_ns: u64,
-    /// Random, new at each start.
-    pub nonce: [u8; 16],
-}
-
-/// Binance.
-#[derive(Clone, Debug)]
-pub struct BinanceConfig {
-    /// As in the `Host` header: `stream.binance.com:9443`.
-    pub host: String,
-    /// `/stream`.
-    pub path: String,
-    /// The symbols to subscribe to (`XLMUSDT`), and how we name them.
-    pub symbols: Vec<(String, SymbolId)>,
-    /// For whole books: where their snapshots are asked for (`api.binance.com`). Without it the book ticker is followed.
-    pub depth: Option<HttpPlace>,
-    /// Messages longer than so many bytes are a fault.
-    pub max_message_bytes: usize,
-    /// A server that has said nothing for so long is given up.
-    pub silence_ns: u64,
-    /// Random, new at each start.
-    pub nonce: [u8; 16],
-}
-
-/// CoinGecko.
-#[derive(Clone, Debug)]
-pub struct CoinGeckoConfig {
-    /// The server: `api.coingecko.com`, `/api/v3`.
-    pub server: HttpPlace,
-    /// A key, sent as `x-cg-demo-api-key` (or `x-cg-pro-api-key` to the host of paying customers).
-    pub api_key: Option<Secret>,
-    /// Coin and currency (`stellar`, `usd`), and how we name the pair.
-    pub pairs: Vec<((String, String), SymbolId)>,
-    /// How often it is asked, nanoseconds.
-    pub every_ns: u64,
-    /// How long an answer is waited for, nanoseconds.
-    pub answer_timeout_ns: u64,
-}
-
-/// A word that is never shown.
-#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-pub struct Secret(pub String);
-
-impl core::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }
 
 /// A price source.
@@ -271,11 +180,9 @@ impl SourceConfig {
     #[must_use]
     pub fn connections(&self) -> usize {
         match self {
-            Self::CoreMeta | Self::Kraken(_) | Self::Coinbase(_) | Self::CoinGecko(_) => 1,
+            Self::CoreMeta | Self::Kraken(_) => 1,
             Self::Rpc(rpc) => rpc.endpoints.len(),
             Self::HorizonSweep(sweep) => sweep.servers.len(),
-            Self::HorizonStream(stream) => stream.streams.len(),
-            Self::Binance(binance) => 1 + usize::from(binance.depth.is_some()),
         }
     }
 

@@ -30,15 +30,11 @@
 
 mod account_states;
 mod accounts;
-mod binance;
 mod cadence;
-mod coinbase;
-mod coingecko;
 mod collector;
 mod config;
 mod core_meta;
 mod counters;
-mod horizon_stream;
 mod horizon_sweep;
 mod http;
 mod kraken;
@@ -51,17 +47,12 @@ mod rpc;
 mod source;
 
 pub use config::{
-    BinanceConfig, CoinGeckoConfig, CoinbaseConfig, FeedConfig, FeedConfigError, FeedLimits, HorizonStreamConfig,
-    HorizonStreamKind, HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, Secret, SourceConfig,
+    FeedConfig, FeedConfigError, FeedLimits, HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, SourceConfig,
 };
 pub use counters::SourceCounters;
 
 use crate::events::{ConnId, FeedEvent, MonoNanos, NetEvent, NetPort, Now, Outbox, Sink, Stage, Stamped};
-use binance::Binance;
-use coinbase::Coinbase;
-use coingecko::CoinGecko;
 use core_meta::CoreMeta;
-use horizon_stream::HorizonStream;
 use horizon_sweep::HorizonSweep;
 use kraken::Kraken;
 use ledgers::Ledgers;
@@ -91,11 +82,7 @@ enum Source {
     CoreMeta(Box<CoreMeta>),
     Rpc(Box<Rpc>),
     HorizonSweep(Box<HorizonSweep>),
-    HorizonStream(Box<HorizonStream>),
     Kraken(Box<Kraken>),
-    Coinbase(Box<Coinbase>),
-    Binance(Box<Binance>),
-    CoinGecko(Box<CoinGecko>),
 }
 
 /// Calls the same of whichever source it is.
@@ -105,11 +92,7 @@ macro_rules! each {
             Source::CoreMeta($machine) => $call,
             Source::Rpc($machine) => $call,
             Source::HorizonSweep($machine) => $call,
-            Source::HorizonStream($machine) => $call,
             Source::Kraken($machine) => $call,
-            Source::Coinbase($machine) => $call,
-            Source::Binance($machine) => $call,
-            Source::CoinGecko($machine) => $call,
         }
     };
 }
@@ -120,11 +103,7 @@ impl Source {
             SourceConfig::CoreMeta => Self::CoreMeta(Box::new(CoreMeta::new(feed))),
             SourceConfig::Rpc(config) => Self::Rpc(Box::new(Rpc::new(config, feed))),
             SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config, feed))),
-            SourceConfig::HorizonStream(config) => Self::HorizonStream(Box::new(HorizonStream::new(config))),
             SourceConfig::Kraken(config) => Self::Kraken(Box::new(Kraken::new(config)?)),
-            SourceConfig::Coinbase(config) => Self::Coinbase(Box::new(Coinbase::new(config))),
-            SourceConfig::Binance(config) => Self::Binance(Box::new(Binance::new(config))),
-            SourceConfig::CoinGecko(config) => Self::CoinGecko(Box::new(CoinGecko::new(config))),
         })
     }
 
@@ -132,9 +111,8 @@ impl Source {
     const fn outbox_bytes(&self) -> usize {
         match self {
             Self::CoreMeta(_) => 0,
-            Self::Rpc(_) | Self::HorizonSweep(_) | Self::HorizonStream(_) => 16 << 10,
-            Self::CoinGecko(_) => 32 << 10,
-            Self::Kraken(_) | Self::Coinbase(_) | Self::Binance(_) => PRICES_OUTBOX_BYTES,
+            Self::Rpc(_) | Self::HorizonSweep(_) => 16 << 10,
+            Self::Kraken(_) => PRICES_OUTBOX_BYTES,
         }
     }
 }

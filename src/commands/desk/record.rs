@@ -3,8 +3,8 @@
 use super::super::engine::EngineParts;
 use super::{DeskError, engine_parts};
 use crate::config::{
-    Config, Core, Exchange, Execution, Horizon, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking,
-    Reference, Rpc, WebSocketUrl,
+    Config, Core, Execution, Horizon, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, Rpc,
+    WebSocketUrl,
 };
 use crate::net::{Endpoint, Roots};
 use crate::pipeline::machine::Machine;
@@ -31,7 +31,6 @@ pub struct FlightConfig {
     core_stream: bool,
     rpc: Option<Rpc>,
     horizon: Option<Horizon>,
-    exchanges: Vec<Exchange>,
     price_authority: String,
     price_path: String,
     stale_after_ns: u64,
@@ -94,7 +93,6 @@ impl FlightConfig {
             core_stream: config.core.meta_stream.is_some(),
             rpc: config.rpc.clone(),
             horizon: config.horizon.clone(),
-            exchanges: config.exchanges.clone(),
             price_authority: config.reference.url.authority.clone(),
             price_path: config.reference.url.path.clone(),
             stale_after_ns: nanos(config.reference.stale_after),
@@ -146,7 +144,6 @@ impl FlightConfig {
             },
             rpc: self.rpc,
             horizon: self.horizon,
-            exchanges: self.exchanges,
             reference: Reference {
                 url: WebSocketUrl {
                     secure: false,
