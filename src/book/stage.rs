@@ -60,9 +60,9 @@ pub struct BookCounters {
 /// our accounts, known in the same way. Any doubt is published at once. A doubt about the source ends with the next
 /// complete ledger that follows the last one; a gap ends by snapshots that begin after it.
 ///
-/// A snapshot ([`SnapshotEvent`]) of a market that is not whole makes it so. One of a market that is whole is a check: a
-/// difference is told, stops the market, and is mended at once; but only a later snapshot that finds none makes it whole
-/// again.
+/// A [snapshot](crate::events::SnapshotEvent) of a market that is not whole makes it so. One of a market that is whole is
+/// a check: a difference is told, stops the market, and is mended at once; but only a later snapshot that finds none
+/// makes it whole again.
 #[derive(Debug)]
 pub struct BookStage {
     config: BookConfig,
