@@ -12,6 +12,8 @@ use super::{SkimError, config_setting};
 
 const MAX_SIGNERS: u32 = 20;
 const ENTRY_TYPE: &str = "LedgerEntryType";
+const ACCOUNT: &str = "an account";
+const TRUST_LINE: &str = "a trustline";
 
 /// `LedgerEntry`: the change that its new state is, if trading looks at such.
 #[inline(always)]
@@ -87,6 +89,7 @@ pub(super) fn ledger_key<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Change<'a
 
 #[inline(always)]
 fn account<'a>(cursor: &mut Cursor<'a>) -> Result<RawAccount<'a>, SkimError> {
+    cursor.ensure(36 + 8 + 8 + 4 + 4, ACCOUNT)?;
     let mut entry = RawAccount {
         account: cursor.account_id()?,
         balance: cursor.i64()?,
@@ -98,8 +101,10 @@ fn account<'a>(cursor: &mut Cursor<'a>) -> Result<RawAccount<'a>, SkimError> {
         sponsoring: 0,
     };
     cursor.optional_account_id()?;
+    cursor.ensure(4 + 4, ACCOUNT)?;
     cursor.skip(4, "account flags")?;
     cursor.opaque(32)?;
+    cursor.ensure(4 + 4 + 4, ACCOUNT)?;
     cursor.skip(4, "thresholds")?;
     for _ in 0..cursor.count(MAX_SIGNERS, 4)? {
         signer(cursor)?;
@@ -108,11 +113,13 @@ fn account<'a>(cursor: &mut Cursor<'a>) -> Result<RawAccount<'a>, SkimError> {
     if cursor.arm("AccountEntryExt", 1)? == 0 {
         return Ok(entry);
     }
+    cursor.ensure(8 + 8 + 4, ACCOUNT)?;
     entry.buying_liabilities = cursor.i64()?;
     entry.selling_liabilities = cursor.i64()?;
     if !extended(cursor, "AccountEntryExtensionV1Ext", 2)? {
         return Ok(entry);
     }
+    cursor.ensure(4 + 4 + 4 + 4, ACCOUNT)?;
     entry.sponsored = cursor.u32()?;
     entry.sponsoring = cursor.u32()?;
     for _ in 0..cursor.count(MAX_SIGNERS, 4)? {
@@ -137,6 +144,7 @@ fn extended(cursor: &mut Cursor<'_>, union: &'static str, version: i32) -> Resul
 
 #[inline(always)]
 fn trust_line<'a>(cursor: &mut Cursor<'a>) -> Result<RawTrustLine<'a>, SkimError> {
+    cursor.ensure(36 + 4 + 8 + 8 + 4 + 4, TRUST_LINE)?;
     let mut entry = RawTrustLine {
         account: cursor.account_id()?,
         asset: cursor.trust_line_asset()?,
@@ -147,6 +155,7 @@ fn trust_line<'a>(cursor: &mut Cursor<'a>) -> Result<RawTrustLine<'a>, SkimError
         selling_liabilities: 0,
     };
     if cursor.arm("TrustLineEntryExt", 1)? == 1 {
+        cursor.ensure(8 + 8 + 4, TRUST_LINE)?;
         entry.buying_liabilities = cursor.i64()?;
         entry.selling_liabilities = cursor.i64()?;
         if extended(cursor, "TrustLineEntryV1Ext", 2)? {
@@ -159,6 +168,7 @@ fn trust_line<'a>(cursor: &mut Cursor<'a>) -> Result<RawTrustLine<'a>, SkimError
 
 #[inline(always)]
 pub(super) fn offer<'a>(cursor: &mut Cursor<'a>) -> Result<RawOffer<'a>, SkimError> {
+    cursor.ensure(36 + 8 + 4 + 4 + 8 + 4 + 4 + 4 + 4, "an offer")?;
     let entry = RawOffer {
         seller: cursor.account_id()?,
         id: cursor.i64()?,
