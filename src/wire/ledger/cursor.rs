@@ -11,6 +11,10 @@ pub(super) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
+/// What remained at a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark<'a>(&'a [u8]);
+
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { whole: bytes, rest: bytes }
@@ -22,10 +26,16 @@ impl<'a> Cursor<'a> {
         self.whole.len() - self.rest.len()
     }
 
-    /// What was passed since `start`.
+    /// A place to come back to in [`since`](Self::since).
     #[inline]
-    pub(super) fn since(&self, start: usize) -> &'a [u8] {
-        &self.whole[start..self.at()]
+    pub(super) fn mark(&self) -> Mark<'a> {
+        Mark(self.rest)
+    }
+
+    /// What was passed since `mark`.
+    #[inline]
+    pub(super) fn since(&self, mark: Mark<'a>) -> &'a [u8] {
+        &mark.0[..mark.0.len() - self.rest.len()]
     }
 
     #[inline]

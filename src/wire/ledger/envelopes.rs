@@ -26,7 +26,7 @@ pub(super) fn envelope(cursor: &mut Cursor<'_>, visitor: &mut impl LedgerVisitor
 }
 
 fn fee_bump_envelope<'a>(cursor: &mut Cursor<'a>, visitor: &mut impl LedgerVisitor) -> Result<Envelope<'a>, SkimError> {
-    let start = cursor.at();
+    let start = cursor.mark();
     let fee_source = muxed_account(cursor)?;
     cursor.skip(8, "a fee")?;
     match cursor.i32()? {
@@ -44,7 +44,7 @@ fn transaction_v1_envelope<'a>(
     cursor: &mut Cursor<'a>,
     visitor: &mut impl LedgerVisitor,
 ) -> Result<Envelope<'a>, SkimError> {
-    let start = cursor.at();
+    let start = cursor.mark();
     let source = muxed_account(cursor)?;
     cursor.skip(4 + 8, "fee and sequence number")?;
     preconditions(cursor)?;
@@ -62,7 +62,7 @@ fn transaction_v0_envelope<'a>(
     cursor: &mut Cursor<'a>,
     visitor: &mut impl LedgerVisitor,
 ) -> Result<Envelope<'a>, SkimError> {
-    let start = cursor.at();
+    let start = cursor.mark();
     let source = cursor.hash()?;
     cursor.skip(4 + 8, "fee and sequence number")?;
     cursor.optional(16)?;

@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(super) fn asset(&mut self) -> Result<RawAsset<'a>, SkimError> {
-        let start = self.at();
+        let start = self.mark();
         let kind = self.i32()?;
         self.asset_of(kind)?;
         Ok(RawAsset(self.since(start)))
@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
     /// A trustline's asset; `None` if it is a pool's share.
     #[inline]
     pub(super) fn trust_line_asset(&mut self) -> Result<Option<RawAsset<'a>>, SkimError> {
-        let start = self.at();
+        let start = self.mark();
         let kind = self.i32()?;
         if kind == POOL_SHARE {
             self.hash()?;
