@@ -67,6 +67,19 @@ pub(crate) fn pubnet_ledger() -> Option<Vec<u8>> {
     found
 }
 
+/// The largest ledger of the project's own recordings.
+pub(crate) fn largest_committed() -> Vec<u8> {
+    let mut largest = Vec::new();
+    for path in committed() {
+        ledgers_of(&path, |_, bytes| {
+            if bytes.len() > largest.len() {
+                largest = bytes.to_vec();
+            }
+        });
+    }
+    largest
+}
+
 /// The network that a recording was made on.
 pub(crate) fn network_of(path: &Path) -> NetworkId {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap();

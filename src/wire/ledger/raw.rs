@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A trustline's asset; `None` if it is a pool's share.
-    #[inline]
+    #[inline(always)]
     pub(super) fn trust_line_asset(&mut self) -> Result<Option<RawAsset<'a>>, SkimError> {
         let start = self.mark();
         let kind = self.i32()?;
