@@ -233,7 +233,7 @@ impl Desk {
             let as_known =
                 |o: OfferChange| Offer { id: o.id, amount: o.amount, price: o.price, place: o.place, owner: o.owner };
             let offers: Vec<Offer> = offers.into_iter().map(as_known).collect();
-            prop_assert_eq!(self.stage.books().offers_in_order(place), offers);
+            prop_assert!(book.offers_in_order(side).eq(offers));
         }
         Ok(())
     }

@@ -212,8 +212,8 @@ impl House {
     }
 
     fn book(&self, market: u16) -> Vec<OfferChange> {
-        let place = |side| Orientation { market: MarketId(market), side };
-        let both = [Side::Bid, Side::Ask].into_iter().flat_map(|side| self.stage.books().offers_in_order(place(side)));
+        let book = self.stage.books().market(MarketId(market));
+        let both = book.offers_in_order(Side::Bid).chain(book.offers_in_order(Side::Ask));
         let as_change =
             |Offer { id, amount, price, place, owner }: Offer| OfferChange { id, place, price, amount, owner };
         let mut offers: Vec<_> = both.map(as_change).collect();

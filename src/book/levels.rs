@@ -1,5 +1,7 @@
 //! The price levels of one side of a market.
 
+use super::offers::Offer;
+use super::sorted::{At, Pool, Sorted};
 use crate::stellar::Price;
 
 /// Offers of one price together.
@@ -23,6 +25,12 @@ pub(super) struct Share {
     pub(super) own: bool,
 }
 
+impl Share {
+    pub(super) fn of(offer: &Offer) -> Self {
+        Self { amount: i128::from(offer.amount.0), own: offer.owner.is_some() }
+    }
+}
+
 /// The side has as many levels as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LevelsFull;
@@ -32,16 +40,18 @@ pub(super) struct LevelsFull;
 /// Both sides are alike: the protocol orders the offers that sell one asset for another by their own price, lowest
 /// first. It compares `double(n)/double(d)`; division rounds monotonically, so the exact order used here agrees with it
 /// and only splits some of its ties.
+///
+/// The same pool must be given to each method.
 #[derive(Debug)]
 pub(super) struct Levels {
-    levels: Vec<Level>,
+    levels: Sorted,
     limit: usize,
     offers: u32,
 }
 
 impl Levels {
     pub(super) fn new(limit: usize) -> Self {
-        Self { levels: Vec::with_capacity(limit), limit, offers: 0 }
+        Self { levels: Sorted::new(), limit, offers: 0 }
     }
 
     /// How many offers stand on this side.
@@ -49,15 +59,15 @@ impl Levels {
         self.offers
     }
 
-    pub(super) fn best_first(&self) -> impl Iterator<Item = &Level> {
-        self.levels.iter().rev()
+    pub(super) fn best_first<'p>(&'p self, pool: &'p Pool<Level>) -> impl Iterator<Item = &'p Level> + Clone {
+        self.levels.iter_back(pool)
     }
 
     /// An offer comes.
-    pub(super) fn add(&mut self, price: Price, share: Share) -> Result<(), LevelsFull> {
-        match self.find(price) {
+    pub(super) fn add(&mut self, pool: &mut Pool<Level>, price: Price, share: Share) -> Result<(), LevelsFull> {
+        match self.levels.find(pool, |level| price.cmp_exact(level.price)) {
             Ok(at) => {
-                let level = &mut self.levels[at];
+                let level = self.levels.get_mut(pool, at);
                 level.offers += 1;
                 level.change(share, 1);
             }
@@ -65,7 +75,7 @@ impl Levels {
             Err(at) => {
                 let mut level = Level { price: lowest_terms(price), offers: 1, amount: 0, own_amount: 0 };
                 level.change(share, 1);
-                self.levels.insert(at, level);
+                self.levels.insert(pool, at, level);
             }
         }
         self.offers += 1;
@@ -73,37 +83,34 @@ impl Levels {
     }
 
     /// An offer that was added goes.
-    pub(super) fn remove(&mut self, price: Price, share: Share) {
-        let at = self.find_known(price);
-        let level = &mut self.levels[at];
+    pub(super) fn remove(&mut self, pool: &mut Pool<Level>, price: Price, share: Share) {
+        let at = self.find_known(pool, price);
+        let level = self.levels.get_mut(pool, at);
         level.offers -= 1;
         level.change(share, -1);
         if level.offers == 0 {
             debug_assert_eq!((level.amount, level.own_amount), (0, 0), "a level without offers holds something");
-            self.levels.remove(at);
+            self.levels.remove(pool, at);
         }
         self.offers -= 1;
     }
 
     /// An offer that was added now sells `amount` more (or less).
-    pub(super) fn adjust(&mut self, price: Price, more: Share) {
-        let at = self.find_known(price);
-        self.levels[at].change(more, 1);
+    pub(super) fn adjust(&mut self, pool: &mut Pool<Level>, price: Price, more: Share) {
+        let at = self.find_known(pool, price);
+        self.levels.get_mut(pool, at).change(more, 1);
     }
 
     /// Whether the levels are in order, none is empty, and their offers are as many as were counted.
-    pub(super) fn add_up(&self) -> bool {
-        let counted: u32 = self.levels.iter().map(|level| level.offers).sum();
-        let ordered = self.levels.windows(2).all(|pair| pair[0].price.cmp_exact(pair[1].price).is_gt());
-        counted == self.offers && ordered && self.levels.iter().all(|level| level.offers > 0)
+    pub(super) fn add_up(&self, pool: &Pool<Level>) -> bool {
+        let counted: u32 = self.best_first(pool).map(|level| level.offers).sum();
+        let better = self.best_first(pool).zip(self.best_first(pool).skip(1));
+        let ordered = better.into_iter().all(|(best, next)| best.price.cmp_exact(next.price).is_lt());
+        counted == self.offers && ordered && self.best_first(pool).all(|level| level.offers > 0)
     }
 
-    fn find(&self, price: Price) -> Result<usize, usize> {
-        self.levels.binary_search_by(|level| price.cmp_exact(level.price))
-    }
-
-    fn find_known(&self, price: Price) -> usize {
-        match self.find(price) {
+    fn find_known(&self, pool: &Pool<Level>, price: Price) -> At {
+        match self.levels.find(pool, |level| price.cmp_exact(level.price)) {
             Ok(at) => at,
             Err(_) => unreachable!("an offer at {price:?} has no level"),
         }
@@ -174,43 +181,43 @@ mod tests {
 
     #[test]
     fn equal_values_share_a_level_however_they_are_written() {
-        let mut levels = Levels::new(4);
-        levels.add(price(2, 4), share(5)).unwrap();
-        levels.add(price(1, 2), share(7)).unwrap();
+        let (mut pool, mut levels) = (Pool::new(4, 1), Levels::new(4));
+        levels.add(&mut pool, price(2, 4), share(5)).unwrap();
+        levels.add(&mut pool, price(1, 2), share(7)).unwrap();
         assert_eq!(
-            levels.best_first().copied().collect::<Vec<_>>(),
+            levels.best_first(&pool).copied().collect::<Vec<_>>(),
             [Level { price: price(1, 2), offers: 2, amount: 12, own_amount: 0 }]
         );
-        levels.remove(price(2, 4), share(5));
-        levels.remove(price(1, 2), share(7));
-        assert_eq!(levels.best_first().count(), 0);
+        levels.remove(&mut pool, price(2, 4), share(5));
+        levels.remove(&mut pool, price(1, 2), share(7));
+        assert_eq!(levels.best_first(&pool).count(), 0);
     }
 
     #[test]
     fn a_full_side_takes_offers_at_known_prices_and_no_new_level() {
-        let mut levels = Levels::new(2);
-        levels.add(price(1, 2), share(1)).unwrap();
-        levels.add(price(1, 3), share(1)).unwrap();
-        assert_eq!(levels.add(price(1, 4), share(1)), Err(LevelsFull));
-        levels.add(price(1, 3), share(1)).unwrap();
+        let (mut pool, mut levels) = (Pool::new(4, 1), Levels::new(2));
+        levels.add(&mut pool, price(1, 2), share(1)).unwrap();
+        levels.add(&mut pool, price(1, 3), share(1)).unwrap();
+        assert_eq!(levels.add(&mut pool, price(1, 4), share(1)), Err(LevelsFull));
+        levels.add(&mut pool, price(1, 3), share(1)).unwrap();
         assert_eq!(levels.offers(), 3);
-        assert!(levels.add_up());
-        let best_first: Vec<Price> = levels.best_first().map(|level| level.price).collect();
+        assert!(levels.add_up(&pool));
+        let best_first: Vec<Price> = levels.best_first(&pool).map(|level| level.price).collect();
         assert_eq!(best_first, [price(1, 3), price(1, 2)]);
     }
 
     #[test]
     fn a_level_can_hold_more_than_one_amount_can() {
-        let mut levels = Levels::new(1);
-        levels.add(price(1, 1), share(i64::MAX)).unwrap();
-        levels.add(price(1, 1), share(i64::MAX)).unwrap();
-        levels.remove(price(1, 1), share(i64::MAX));
-        assert_eq!(levels.best_first().next().unwrap().amount, i128::from(i64::MAX));
+        let (mut pool, mut levels) = (Pool::new(4, 1), Levels::new(1));
+        levels.add(&mut pool, price(1, 1), share(i64::MAX)).unwrap();
+        levels.add(&mut pool, price(1, 1), share(i64::MAX)).unwrap();
+        levels.remove(&mut pool, price(1, 1), share(i64::MAX));
+        assert_eq!(levels.best_first(&pool).next().unwrap().amount, i128::from(i64::MAX));
     }
 
     #[test]
     #[should_panic(expected = "has no level")]
     fn what_was_never_added_cannot_be_removed() {
-        Levels::new(1).remove(price(1, 1), share(1));
+        Levels::new(1).remove(&mut Pool::new(1, 1), price(1, 1), share(1));
     }
 }

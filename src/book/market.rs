@@ -1,15 +1,18 @@
 //! One market: its two sides, its pool, and what traded.
 
-use super::levels::{Level, Levels};
+use super::levels::{Level, Levels, LevelsFull, Share};
+use super::offers::{Offer, OfferTable};
+use super::queue::{Queue, Turn};
+use super::sorted::Pool;
 use crate::events::views::{LevelView, MarketView, VIEW_DEPTH};
 use crate::events::{PoolChange, Trade, TradeVenue};
 use crate::stellar::{LedgerSeq, Price, Side, Stroops};
 
-/// What is known of a market.
+/// What is known of a market, but for what stands in the common [`Pools`].
 #[derive(Debug)]
-pub struct MarketBook {
-    bids: Levels,
-    asks: Levels,
+pub(super) struct MarketState {
+    bids: SideState,
+    asks: SideState,
     pub(super) pool: Option<PoolChange>,
     traded: Traded,
     last_trade: Option<LastTrade>,
@@ -21,6 +24,35 @@ pub struct MarketBook {
     pub(super) suspect: bool,
     /// Whether it was last told to be whole.
     pub(super) told_whole: bool,
+}
+
+/// One side.
+#[derive(Debug)]
+pub(super) struct SideState {
+    pub(super) levels: Levels,
+    pub(super) queue: Queue,
+}
+
+/// Where the sides of all markets keep what they hold.
+#[derive(Debug)]
+pub(super) struct Pools {
+    pub(super) levels: Pool<Level>,
+    pub(super) turns: Pool<Turn>,
+}
+
+impl Pools {
+    /// For so many offers on so many sides.
+    pub(super) fn new(offers: usize, sides: usize) -> Self {
+        Self { levels: Pool::new(offers, sides), turns: Pool::new(offers, sides) }
+    }
+}
+
+/// A market's book, to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct MarketBook<'b> {
+    pub(super) state: &'b MarketState,
+    pub(super) pools: &'b Pools,
+    pub(super) table: &'b OfferTable,
 }
 
 /// The last trade in which both assets changed hands.
@@ -47,11 +79,34 @@ pub struct Traded {
     pub quote: i128,
 }
 
-impl MarketBook {
+impl SideState {
+    fn new(levels: usize) -> Self {
+        Self { levels: Levels::new(levels), queue: Queue::new() }
+    }
+
+    /// An offer comes.
+    pub(super) fn add(&mut self, pools: &mut Pools, offer: &Offer) -> Result<(), LevelsFull> {
+        self.levels.add(&mut pools.levels, offer.price, Share::of(offer))?;
+        self.queue.add(&mut pools.turns, offer);
+        Ok(())
+    }
+
+    /// An offer that was added goes.
+    pub(super) fn remove(&mut self, pools: &mut Pools, offer: &Offer) {
+        self.levels.remove(&mut pools.levels, offer.price, Share::of(offer));
+        self.queue.remove(&mut pools.turns, offer);
+    }
+
+    fn add_up(&self, pools: &Pools) -> bool {
+        self.levels.add_up(&pools.levels) && self.queue.len() == self.levels.offers() as usize
+    }
+}
+
+impl MarketState {
     pub(super) fn new(levels_per_side: usize) -> Self {
         Self {
-            bids: Levels::new(levels_per_side),
-            asks: Levels::new(levels_per_side),
+            bids: SideState::new(levels_per_side),
+            asks: SideState::new(levels_per_side),
             pool: None,
             traded: Traded::default(),
             last_trade: None,
@@ -63,14 +118,14 @@ impl MarketBook {
         }
     }
 
-    pub(super) fn side(&self, side: Side) -> &Levels {
+    fn side(&self, side: Side) -> &SideState {
         match side {
             Side::Bid => &self.bids,
             Side::Ask => &self.asks,
         }
     }
 
-    pub(super) fn side_mut(&mut self, side: Side) -> &mut Levels {
+    pub(super) fn side_mut(&mut self, side: Side) -> &mut SideState {
         match side {
             Side::Bid => &mut self.bids,
             Side::Ask => &mut self.asks,
@@ -88,67 +143,81 @@ impl MarketBook {
             self.last_trade = Some(LastTrade { ledger, base: trade.base, quote: trade.quote });
         }
     }
+}
 
+impl<'b> MarketBook<'b> {
     /// The levels of a side, best first; their prices are the offers' own.
-    pub fn levels(&self, side: Side) -> impl Iterator<Item = &Level> {
-        self.side(side).best_first()
+    pub fn levels(self, side: Side) -> impl Iterator<Item = &'b Level> {
+        self.state.side(side).levels.best_first(&self.pools.levels)
+    }
+
+    /// The offers of a side in the order in which the protocol takes them: by `double(n)/double(d)`, then by id.
+    pub fn offers_in_order(self, side: Side) -> impl Iterator<Item = Offer> + use<'b> {
+        let known = move |id| self.table.get(id);
+        self.state.side(side).queue.ids(&self.pools.turns).filter_map(known)
     }
 
     /// The best price of a side in units of quote for one base.
     #[must_use]
-    pub fn best(&self, side: Side) -> Option<Price> {
+    pub fn best(self, side: Side) -> Option<Price> {
         self.levels(side).next().map(|level| market_price(side, level.price))
     }
 
     /// How many offers a side has.
     #[must_use]
-    pub fn offers(&self, side: Side) -> u32 {
-        self.side(side).offers()
+    pub fn offers(self, side: Side) -> u32 {
+        self.state.side(side).levels.offers()
     }
 
     /// The liquidity pool, if the market has one.
     #[must_use]
-    pub fn pool(&self) -> Option<PoolChange> {
-        self.pool
+    pub fn pool(self) -> Option<PoolChange> {
+        self.state.pool
     }
 
     /// What has traded.
     #[must_use]
-    pub fn traded(&self) -> Traded {
-        self.traded
+    pub fn traded(self) -> Traded {
+        self.state.traded
     }
 
     /// The last trade that has a price.
     #[must_use]
-    pub fn last_trade(&self) -> Option<LastTrade> {
-        self.last_trade
+    pub fn last_trade(self) -> Option<LastTrade> {
+        self.state.last_trade
     }
 
     /// The ledger that changed it last, zero if none has.
     #[must_use]
-    pub fn changed_in(&self) -> LedgerSeq {
-        self.changed_in
+    pub fn changed_in(self) -> LedgerSeq {
+        self.state.changed_in
     }
 
     /// Whether it is known to be what the ledger has: no ledger is missing, nothing had to be left out for want of room,
     /// and the last snapshot agreed.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.whole
+    pub fn is_whole(self) -> bool {
+        self.state.whole
+    }
+
+    /// Whether a check found a difference that no later one has taken back.
+    pub(super) fn is_suspect(self) -> bool {
+        self.state.suspect
     }
 
     /// What a reader sees of it.
     #[must_use]
-    pub fn view(&self) -> MarketView {
-        debug_assert!(self.bids.add_up() && self.asks.add_up(), "levels and offers do not agree");
-        let last = self.last_trade;
-        let pool = self.pool;
+    pub fn view(self) -> MarketView {
+        let add_up = |side| self.state.side(side).add_up(self.pools);
+        debug_assert!(add_up(Side::Bid) && add_up(Side::Ask), "levels and offers do not agree");
+        let last = self.last_trade();
+        let pool = self.pool();
         MarketView {
-            changed_in: self.changed_in.0,
-            whole: u32::from(self.whole),
+            changed_in: self.changed_in().0,
+            whole: u32::from(self.is_whole()),
             reserved: 0,
-            bid_offers: self.bids.offers(),
-            ask_offers: self.asks.offers(),
+            bid_offers: self.offers(Side::Bid),
+            ask_offers: self.offers(Side::Ask),
             last_trade_ledger: last.map_or(0, |trade| trade.ledger.0),
             last_base: last.map_or(0, |trade| trade.base.0),
             last_quote: last.map_or(0, |trade| trade.quote.0),
@@ -159,7 +228,7 @@ impl MarketBook {
         }
     }
 
-    fn top(&self, side: Side) -> [LevelView; VIEW_DEPTH] {
+    fn top(self, side: Side) -> [LevelView; VIEW_DEPTH] {
         let mut top = [LevelView::default(); VIEW_DEPTH];
         for (view, level) in top.iter_mut().zip(self.levels(side)) {
             let price = market_price(side, level.price);

@@ -1,17 +1,20 @@
 //! Stage 2: offers, levels and pools of every configured market.
 //!
-//! [`Books`] holds every offer of the configured markets and, a side of a market, the price levels that they add up
-//! to. [`BookStage`] applies what a ledger changed to books and [`accounts`](crate::account) and publishes both at once
+//! [`Books`] holds every offer of the configured markets and, a side of a market, their order in the protocol's eyes and
+//! the price levels that they add up to. [`BookStage`] applies what a ledger changed to books and [`accounts`](crate::account) and publishes both at once
 //! through [`views`](crate::events::views) when the ledger is complete.
 //!
-//! All memory is taken when a [`Books`] is made, as [`BookLimits`] says; nothing allocates after that. What goes beyond
+//! All memory is taken when a [`Books`] is made, as [`BookLimits`] says, and shared by all markets. (One small list a
+//! side doubles when the side grows beyond what it ever was, from 120 offers on; nothing else allocates.) What goes beyond
 //! a limit is not recorded: it is counted, and its market is no longer whole, so that nobody quotes on a picture with a
 //! hole in it.
 
 mod levels;
 mod market;
 mod offers;
+mod queue;
 mod snapshot;
+mod sorted;
 mod stage;
 mod store;
 

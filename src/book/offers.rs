@@ -50,8 +50,17 @@ impl OfferTable {
         self.len
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Offer> {
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = &Offer> {
         self.slots.iter().flatten()
+    }
+
+    /// An offer, if it is there.
+    pub(super) fn get(&self, id: OfferId) -> Option<Offer> {
+        match self.find(id) {
+            Slot::Taken(_, offer) => Some(offer),
+            Slot::Free(_) => None,
+        }
     }
 
     /// Looks an id up.

@@ -200,7 +200,7 @@ impl Snapshot {
 
     /// Tells the market's offers that the snapshot must have had and had not. `agreed` rows are as the book has them;
     /// where they are all that there is, nobody needs to look.
-    fn ghosts(&self, market: MarketId, books: &Books, agreed: usize, tell: impl FnMut(&super::Offer)) {
+    fn ghosts(&self, market: MarketId, books: &Books, agreed: usize, mut tell: impl FnMut(&super::Offer)) {
         let is_here = |id: &OfferId| books.find(*id).is_some_and(|offer| offer.place.market == market);
         let newer = self.touched.iter().filter(|(id, change)| !change.has_row && is_here(id)).count();
         let all = books.market(market);
@@ -209,7 +209,8 @@ impl Snapshot {
         }
         let rows: rustc_hash::FxHashSet<OfferId> = self.rows.iter().map(|row| row.offer.id).collect();
         let known = |id: &OfferId| rows.contains(id) || self.touched.contains_key(id);
-        books.offers_of(market).filter(|offer| !known(&offer.id)).for_each(tell);
+        let offers = all.offers_in_order(Side::Bid).chain(all.offers_in_order(Side::Ask));
+        offers.filter(|offer| !known(&offer.id)).for_each(|ghost| tell(&ghost));
     }
 
     /// The ids of offers that the book has and the ledger has not, once the rows are applied.

@@ -202,7 +202,7 @@ impl BookStage {
         views.publish(|publication| {
             publication.header(header);
             if all {
-                for (market, id) in books.markets().iter().zip((0..).map(MarketId)) {
+                for (market, id) in books.markets().zip((0..).map(MarketId)) {
                     publication.market(id, &market.view());
                 }
             }
@@ -217,7 +217,7 @@ impl BookStage {
     fn lose_all(&mut self, wire: MonoNanos, sink: &mut impl Sink<Stamped<BookEvent>>) {
         self.doubt(wire, sink);
         self.snapshot.abandon();
-        if self.accounts_whole || self.books.markets().iter().any(MarketBook::is_whole) {
+        if self.accounts_whole || self.books.markets().any(MarketBook::is_whole) {
             self.accounts_whole = false;
             self.books.lose_all();
             self.all_changed = true;

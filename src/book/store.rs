@@ -1,17 +1,17 @@
 //! All markets and all their offers.
 
 use super::levels::Share;
-use super::market::MarketBook;
+use super::market::{MarketBook, MarketState, Pools};
 use super::offers::{Offer, OfferTable, Slot};
 use crate::events::{OfferChange, PoolChange, Trade};
-use crate::stellar::{LedgerSeq, MarketId, OfferId, Orientation};
+use crate::stellar::{LedgerSeq, MarketId, OfferId};
 
-/// How much a book holds. Memory for it is taken at the start, and never more.
+/// How much a book holds. Memory for it is taken at the start, and touched when it is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookLimits {
-    /// Offers of others on all configured markets together, 64 bytes or more each. Beyond: [`Bound::Offers`].
+    /// Offers of others on all configured markets together, about 350 bytes each at the most. Beyond: [`Bound::Offers`].
     pub offers: usize,
-    /// Price levels a side of a market, 48 bytes each (touched when first used). Beyond: [`Bound::Levels`].
+    /// Price levels a side of a market. Beyond: [`Bound::Levels`]. (They take room from what all markets share.)
     pub levels_per_side: usize,
     /// Offers that an account of ours may have on configured markets; the ledger allows 1,000 subentries. They have
     /// room of their own, whatever others do. Beyond: [`Bound::OwnOffers`].
@@ -54,7 +54,8 @@ pub struct Refusals {
 #[derive(Debug)]
 pub struct Books {
     limits: BookLimits,
-    markets: Box<[MarketBook]>,
+    markets: Box<[MarketState]>,
+    pools: Pools,
     offers: OfferTable,
     foreign_offers: usize,
     own_offers: Box<[usize]>,
@@ -67,10 +68,12 @@ impl Books {
     /// Empty books of so many markets, for so many accounts of ours.
     #[must_use]
     pub fn new(markets: usize, accounts: usize, limits: BookLimits) -> Self {
+        let offers = limits.offers + accounts * limits.own_offers;
         Self {
             limits,
-            markets: (0..markets).map(|_| MarketBook::new(limits.levels_per_side)).collect(),
-            offers: OfferTable::new(limits.offers + accounts * limits.own_offers),
+            markets: (0..markets).map(|_| MarketState::new(limits.levels_per_side)).collect(),
+            pools: Pools::new(offers, 2 * markets),
+            offers: OfferTable::new(offers),
             foreign_offers: 0,
             own_offers: vec![0; accounts].into_boxed_slice(),
             ledger: LedgerSeq(0),
@@ -112,8 +115,9 @@ impl Books {
     fn change(&mut self, at: usize, old: &Offer, new: Offer) -> Result<(), Bound> {
         if (old.place, old.price) == (new.place, new.price) {
             let more = i128::from(new.amount.0) - i128::from(old.amount.0);
-            let side = self.market_mut(new.place.market).side_mut(new.place.side);
-            side.adjust(new.price, Share { amount: more, own: new.owner.is_some() });
+            let levels = &mut self.markets[usize::from(new.place.market.0)].side_mut(new.place.side).levels;
+            let more = Share { amount: more, own: new.owner.is_some() };
+            levels.adjust(&mut self.pools.levels, new.price, more);
             self.offers.replace(at, new);
             return Ok(());
         }
@@ -180,23 +184,23 @@ impl Books {
     /// # Panics
     /// If it is not configured.
     #[must_use]
-    pub fn market(&self, id: MarketId) -> &MarketBook {
-        &self.markets[usize::from(id.0)]
+    pub fn market(&self, id: MarketId) -> MarketBook<'_> {
+        self.look(&self.markets[usize::from(id.0)])
     }
 
     /// All markets, in the order of their ids.
-    #[must_use]
-    pub fn markets(&self) -> &[MarketBook] {
-        &self.markets
+    pub fn markets(&self) -> impl Iterator<Item = MarketBook<'_>> {
+        self.markets.iter().map(|state| self.look(state))
+    }
+
+    fn look<'b>(&'b self, state: &'b MarketState) -> MarketBook<'b> {
+        MarketBook { state, pools: &self.pools, table: &self.offers }
     }
 
     /// An offer, if it is known.
     #[must_use]
     pub fn find(&self, id: OfferId) -> Option<Offer> {
-        match self.offers.find(id) {
-            Slot::Taken(_, offer) => Some(offer),
-            Slot::Free(_) => None,
-        }
+        self.offers.get(id)
     }
 
     /// How many offers are known, ours included.
@@ -214,7 +218,7 @@ impl Books {
     /// Whether every market is [whole](MarketBook::is_whole).
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.markets.iter().all(MarketBook::is_whole)
+        self.markets.iter().all(|market| market.whole)
     }
 
     /// No market is whole any more.
@@ -237,27 +241,13 @@ impl Books {
         (core::mem::replace(&mut market.told_whole, whole) != whole).then_some(whole)
     }
 
-    /// Every offer of a market. Looks at every offer there is: not for a tick.
-    pub(super) fn offers_of(&self, id: MarketId) -> impl Iterator<Item = &Offer> {
-        self.offers.iter().filter(move |offer| offer.place.market == id)
-    }
-
     /// What was turned away.
     #[must_use]
     pub fn refusals(&self) -> Refusals {
         self.refusals
     }
 
-    /// The offers of one side in the order in which the protocol takes them: by `double(n)/double(d)`, then by id.
-    /// Looks at every offer there is, and allocates: not for the line.
-    #[must_use]
-    pub fn offers_in_order(&self, place: Orientation) -> Vec<Offer> {
-        let mut offers: Vec<Offer> = self.offers.iter().filter(|offer| offer.place == place).copied().collect();
-        offers.sort_by(|a, b| a.price.book_order().total_cmp(&b.price.book_order()).then(a.id.cmp(&b.id)));
-        offers
-    }
-
-    pub(super) fn market_mut(&mut self, id: MarketId) -> &mut MarketBook {
+    pub(super) fn market_mut(&mut self, id: MarketId) -> &mut MarketState {
         &mut self.markets[usize::from(id.0)]
     }
 
@@ -270,12 +260,13 @@ impl Books {
     }
 
     fn join_level(&mut self, offer: &Offer) -> Result<(), Bound> {
-        let side = self.market_mut(offer.place.market).side_mut(offer.place.side);
-        side.add(offer.price, share(offer)).map_err(|_| Bound::Levels)
+        let side = self.markets[usize::from(offer.place.market.0)].side_mut(offer.place.side);
+        side.add(&mut self.pools, offer).map_err(|_| Bound::Levels)
     }
 
     fn leave_level(&mut self, offer: &Offer) {
-        self.market_mut(offer.place.market).side_mut(offer.place.side).remove(offer.price, share(offer));
+        let side = self.markets[usize::from(offer.place.market.0)].side_mut(offer.place.side);
+        side.remove(&mut self.pools, offer);
     }
 
     fn forget(&mut self, at: usize, offer: &Offer) {
@@ -298,8 +289,4 @@ impl Books {
         }
         self.market_mut(market).whole = false;
     }
-}
-
-fn share(offer: &Offer) -> Share {
-    Share { amount: i128::from(offer.amount.0), own: offer.owner.is_some() }
 }

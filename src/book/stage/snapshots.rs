@@ -114,7 +114,7 @@ impl BookStage {
     /// Makes the book what the snapshot says.
     fn apply_rows(&mut self, market: MarketId) {
         // Putting an offer that does not fit says that the market is not whole, whatever it was.
-        let is_suspect = self.books.market(market).suspect;
+        let is_suspect = self.books.market(market).is_suspect();
         self.books.set_whole(market, !is_suspect);
         for at in 0..self.snapshot.rows().len() {
             let row = self.snapshot.rows()[at].offer;
