@@ -6,6 +6,7 @@ use super::queue::{Queue, Turn};
 use super::sorted::Pool;
 use crate::events::views::{LevelView, MarketView, VIEW_DEPTH};
 use crate::events::{PoolChange, Trade, TradeVenue};
+use crate::stellar::depth::{PoolQuote, Swept, depth, sweep};
 use crate::stellar::{LedgerSeq, Price, Side, Stroops};
 
 /// What is known of a market, but for what stands in the common [`Pools`].
@@ -173,6 +174,29 @@ impl<'b> MarketBook<'b> {
     #[must_use]
     pub fn pool(self) -> Option<PoolChange> {
         self.state.pool
+    }
+
+    /// What the pool's reserves imply, if the market has one that is not empty.
+    #[must_use]
+    pub fn pool_quote(self) -> Option<PoolQuote> {
+        self.pool().and_then(|pool| PoolQuote::of(pool.base_reserve.0, pool.quote_reserve.0, pool.fee_bp))
+    }
+
+    /// What taking up to `base` stroops of base out of a side's offers that are not ours gives; see [`sweep`].
+    #[must_use]
+    pub fn sweep(self, side: Side, base: i128) -> Swept {
+        sweep(side, self.foreign(side), base)
+    }
+
+    /// What a side's offers that are not ours sell up to a price in units of quote for one base; see [`depth`].
+    #[must_use]
+    pub fn depth(self, side: Side, limit: Price) -> i128 {
+        depth(side, self.foreign(side), limit)
+    }
+
+    /// The market's price of each level of a side, best first, and what offers that are not ours sell there.
+    fn foreign(self, side: Side) -> impl Iterator<Item = (Price, i128)> {
+        self.levels(side).map(move |level| (market_price(side, level.price), level.amount - level.own_amount))
     }
 
     /// What has traded.

@@ -9,17 +9,21 @@
 //! a limit is not recorded: it is counted, and its market is no longer whole, so that nobody quotes on a picture with a
 //! hole in it.
 
+mod convert;
 mod levels;
 mod market;
 mod offers;
 mod queue;
+mod route;
 mod snapshot;
 mod sorted;
 mod stage;
 mod store;
 
+pub use convert::{Converted, Given, MAX_CROSSINGS, Taker};
 pub use levels::Level;
 pub use market::{LastTrade, MarketBook, Traded};
 pub use offers::Offer;
+pub use route::{Hop, MAX_HOPS, Route, Routes, Wish};
 pub use stage::{BookConfig, BookCounters, BookStage};
 pub use store::{BookLimits, Books, Bound, Refusals};

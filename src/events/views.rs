@@ -6,6 +6,8 @@
 //! there is no data race to argue away and no `unsafe` (H.-J. Boehm, "Can seqlocks get along with programming language
 //! memory models?", MSPC 2012).
 
+use crate::stellar::depth::{PoolQuote, Swept, sweep};
+use crate::stellar::exchange::POOL_FEE_BPS;
 use crate::stellar::{AccountIndex, AssetIndex, LedgerSeq, MarketId, OfferId, Price, SequenceNumber, Side, Stroops};
 use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
@@ -103,6 +105,21 @@ impl MarketView {
     #[must_use]
     pub fn best_foreign(&self, side: Side) -> Option<Price> {
         self.levels(side).find(|level| level.amount > level.own_amount).and_then(LevelView::price)
+    }
+
+    /// What taking up to `base` stroops of base out of a side's offers that are not ours gives, as far as the view shows
+    /// levels; see [`sweep`].
+    #[must_use]
+    pub fn sweep(&self, side: Side, base: i128) -> Swept {
+        let foreign =
+            |level: &LevelView| Some((level.price()?, i128::from(level.amount) - i128::from(level.own_amount)));
+        sweep(side, self.levels(side).filter_map(foreign), base)
+    }
+
+    /// What the pool's reserves imply, if the market has one that is not empty.
+    #[must_use]
+    pub fn pool_quote(&self) -> Option<PoolQuote> {
+        PoolQuote::of(self.pool_base, self.pool_quote, POOL_FEE_BPS)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod amount;
 mod asset;
+pub mod depth;
 pub mod exchange;
 mod ids;
 mod market;
