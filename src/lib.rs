@@ -7,6 +7,7 @@
 //! ```
 
 pub mod account;
+pub mod archive;
 pub mod book;
 pub mod commands;
 pub mod config;

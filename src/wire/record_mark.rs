@@ -6,7 +6,8 @@
 /// kilobytes to a few megabytes; the bound is there for a mark that lies, and costs nothing until bytes really come.
 pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 256 << 20;
 
-pub(super) const MARK_BYTES: usize = 4;
+/// How long a mark is.
+pub const MARK_BYTES: usize = 4;
 pub(super) const LAST_FRAGMENT: u32 = 1 << 31;
 
 /// Why a stream is no sequence of marked records. Its place in the stream is lost with it: begin anew with a fresh
@@ -154,8 +155,18 @@ impl RecordSplitter {
     }
 }
 
+/// The mark before a message of so many bytes; `None` if no mark can say it (2^31 and more).
+#[must_use]
+pub fn mark_of(message_bytes: usize) -> Option<[u8; MARK_BYTES]> {
+    let length = u32::try_from(message_bytes).ok().filter(|length| length & LAST_FRAGMENT == 0)?;
+    Some((LAST_FRAGMENT | length).to_be_bytes())
+}
+
 /// How long the message behind `mark` is, the mark being at `offset` of its stream.
-pub(super) fn announced_bytes(mark: [u8; MARK_BYTES], max: usize, offset: u64) -> Result<usize, RecordError> {
+///
+/// # Errors
+/// If it can be no mark, or announces more than `max`.
+pub fn announced_bytes(mark: [u8; MARK_BYTES], max: usize, offset: u64) -> Result<usize, RecordError> {
     let mark = u32::from_be_bytes(mark);
     if mark & LAST_FRAGMENT == 0 {
         return Err(RecordError::NotLastFragment { mark, offset });

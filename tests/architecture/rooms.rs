@@ -32,6 +32,8 @@ const ROOMS: &[(&str, Knows)] = &[
     // What stands beside the line.
     // Configuration gives out endpoints, and a signer instead of a secret.
     ("config", Only(&["stellar", "events", "pipeline", "net", "signer"])),
+    // Kept ledgers: files, and servers that are asked by a blocking client.
+    ("archive", Only(&["wire"])),
     ("observe", Only(&["stellar", "events", "pipeline"])),
     ("sandbox", Only(&["stellar", "events", "wire", "net", "signer", "pipeline"])),
     ("commands", All),
