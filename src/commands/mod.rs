@@ -8,6 +8,7 @@ pub mod engine;
 pub mod flight;
 pub mod handover;
 pub mod latency;
+pub mod record;
 pub mod replay;
 pub mod run;
 pub mod sandbox;

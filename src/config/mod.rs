@@ -18,7 +18,7 @@ mod values;
 pub use failure::{ConfigError, Place, Problem};
 pub use keys::example;
 pub use source::Environment;
-pub use values::{HttpAddress, HttpUrl, WebSocketUrl, parse_duration};
+pub use values::{HttpAddress, HttpUrl, WebSocketUrl, meta_stream, parse_duration};
 
 use crate::net::{Endpoint, Roots};
 use crate::pipeline::placement::PlanRequest;

@@ -129,8 +129,11 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// Where the stream of ledgers is read.
-pub(super) fn meta_stream(text: &str) -> Result<Endpoint, String> {
+/// Reads where a stream of ledgers is: `pipe:/path`, `unix:/path` or `tcp://host:port`.
+///
+/// # Errors
+/// If it is none of them.
+pub fn meta_stream(text: &str) -> Result<Endpoint, String> {
     let wanted = || format!("'{text}' is no stream: write pipe:/path, unix:/path or tcp://host:port");
     if let Some(path) = text.strip_prefix("pipe:").filter(|path| path.starts_with('/')) {
         return Ok(Endpoint::Pipe { path: path.into() });
