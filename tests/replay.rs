@@ -8,7 +8,7 @@ mod recorded;
 use decoded::Decoded;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use stellar_connector::commands::replay::{Args, ReplayError, Summary, replay, run};
+use stellar_connector::commands::replay::{Args, InputArgs, ReplayError, Summary, replay, run};
 
 const SEED_01: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/seed-01.xdr.zst");
 
@@ -24,7 +24,7 @@ fn replayed(files: &[PathBuf]) -> Summary {
 
 fn json(files: &[PathBuf]) -> Value {
     let mut out = Vec::new();
-    run(&Args { files: files.to_vec(), json: true, flight: None }, &mut out).unwrap();
+    run(&Args { files: files.to_vec(), input: InputArgs::default(), json: true, flight: None }, &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
 }
 
@@ -293,7 +293,7 @@ fn the_object_has_the_promised_keys_and_exact_numbers() {
 #[test]
 fn people_get_a_header_and_a_market_a_line() {
     let mut out = Vec::new();
-    run(&Args { files: vec![seed_01()], json: false, flight: None }, &mut out).unwrap();
+    run(&Args { files: vec![seed_01()], input: InputArgs::default(), json: false, flight: None }, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(

@@ -1,31 +1,36 @@
 //! `replay`: recorded ledgers through the real feed and the real book, and what was traded in them.
 //!
-//! Every file is read twice: the first pass finds the markets, the second runs feed and book over them. A ledger that
+//! Everything is read twice: the first pass finds the markets, the second runs feed and book over them. A ledger that
 //! does not follow the one before it (another recording, a gap) begins a new run with empty books; what the runs traded
-//! is added up.
+//! is added up. Recordings that `record` has made, and data lakes, have no gaps: what is missing there is an error.
+//!
+//! With a speed, the second pass goes at the distances of the ledgers' close times, and tells each as it comes.
 //!
 //! Claims are counted in the ledgers' results, hence with those of transactions that failed at a later operation and so
 //! undid them; markets show only what was really traded.
 
+mod input;
 mod summary;
 mod survey;
 
+pub use input::{Input, InputArgs};
 pub use summary::{MarketSummary, Summary};
 pub use survey::Claims;
 
 use super::flight::{self, FlightReplayError};
+use crate::archive::{ArchiveError, Pace};
 use crate::book::{BookConfig, BookLimits, BookStage, Level};
 use crate::events::views::{ViewLimits, views};
 use crate::events::{ConnId, FeedEvent, FeedFault, NetEvent, Now, Sink, Stage, Stamped};
 use crate::feed::{Feed, FeedConfig, FeedLimits, SourceConfig};
 use crate::stellar::{LedgerSeq, NetworkId, PUBLIC_PASSPHRASE};
 use crate::wire::ledger::{SkimError, skim};
-use crate::wire::record_mark::DEFAULT_MAX_MESSAGE_BYTES;
-use crate::wire::recording::{Recording, RecordingError};
-use std::fs::File;
+use crate::wire::record_mark::mark_of;
+use crate::wire::recording::RecordingError;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 use survey::{Glance, Plan, Survey};
 
 /// Replay recorded ledgers and show what was traded in them.
@@ -33,11 +38,14 @@ use survey::{Glance, Plan, Survey};
 pub struct Args {
     /// Recordings, in the order of their ledgers: record-marked LedgerCloseMeta streams as stellar-core writes them, or
     /// LedgerCloseMetaBatch files of a data lake; plain or compressed by zstd.
-    #[arg(required_unless_present = "flight", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["flight", "lake", "recordings"], value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Kept ledgers instead of files.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Instead of recordings: replay what a flight recorder has kept in this folder through the engine's stages, and print
     /// the transactions that they send.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "files")]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["files", "lake", "recordings", "speed"])]
     pub flight: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
@@ -63,6 +71,19 @@ pub enum ReplayError {
         /// Where in it.
         place: Place,
         /// What is wrong there.
+        cause: Cause,
+    },
+    /// Kept ledgers cannot be had, or do not follow each other.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A kept ledger holds what this program does not know.
+    #[error("{place}: ledger {ledger}: {cause}")]
+    Ledger {
+        /// Where it came from.
+        place: String,
+        /// Its number.
+        ledger: u32,
+        /// What is wrong.
         cause: Cause,
     },
     /// A flight cannot be replayed.
@@ -103,6 +124,9 @@ pub enum Cause {
     /// The feed refused a ledger.
     #[error("the feed refused the ledger ({})", .0.name())]
     Feed(FeedFault),
+    /// It cannot be told of.
+    #[error("cannot print: {0}")]
+    Output(io::Error),
 }
 
 /// Runs the command. The summary of what could be read is written in any case.
@@ -113,7 +137,18 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), ReplayError> {
     if let Some(folder) = &args.flight {
         return Ok(flight::run(folder, args.json, out)?);
     }
-    let (summary, stopped) = replay(&args.files);
+    let input = args.input.input(&args.files);
+    let mut pace = Pace::new(args.input.speed);
+    let (summary, stopped) = replay_paced(&input, |glance| {
+        if pace.is_paced() {
+            std::thread::sleep(pace.wait(Instant::now(), glance.closed_at_s));
+            if !args.json {
+                writeln!(out, "{glance}")?;
+                out.flush()?;
+            }
+        }
+        Ok(())
+    });
     if args.json {
         summary.write_json(out)?
     } else {
@@ -124,33 +159,24 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), ReplayError> {
 
 /// Replays recordings up to the first damage, if there is one.
 pub fn replay(files: &[PathBuf]) -> (Summary, Result<(), ReplayError>) {
+    replay_paced(&Input::Files(files.to_vec()), |_| Ok(()))
+}
+
+/// Replays ledgers up to the first damage. `before` is asked before each goes through feed and book, and may take its time.
+fn replay_paced(
+    input: &Input,
+    mut before: impl FnMut(&Glance) -> io::Result<()>,
+) -> (Summary, Result<(), ReplayError>) {
     let mut survey = Survey::default();
     // What stops the first pass stops the second in the same place.
-    let _ = each_ledger(files, |bytes| look_at(bytes, &mut survey));
+    let _ = input.each_ledger(|bytes| look_at(bytes, &mut survey));
     let mut replay = Replay::new(survey.plan());
-    let stopped = each_ledger(files, |bytes| replay.ledger(bytes));
+    let stopped = input.each_ledger(|bytes| {
+        let glance = Glance::at(bytes)?;
+        before(&glance).map_err(Cause::Output)?;
+        replay.ledger(bytes, glance)
+    });
     (replay.end(), stopped)
-}
-
-/// Reads all files' ledgers until one is damaged, or `take` fails.
-fn each_ledger(files: &[PathBuf], mut take: impl FnMut(&[u8]) -> Result<LedgerSeq, Cause>) -> Result<(), ReplayError> {
-    files.iter().try_for_each(|file| each_ledger_of(file, &mut take))
-}
-
-fn each_ledger_of(file: &Path, take: &mut impl FnMut(&[u8]) -> Result<LedgerSeq, Cause>) -> Result<(), ReplayError> {
-    let input = File::open(file).map_err(|error| ReplayError::Open { file: file.into(), error })?;
-    let mut place = Place { after: None, offset: 0 };
-    let damaged = |place, cause| ReplayError::Recording { file: file.into(), place, cause };
-    let opened = Recording::open(io::BufReader::new(input), DEFAULT_MAX_MESSAGE_BYTES);
-    let mut recording = opened.map_err(|error| damaged(place, error.into()))?;
-    loop {
-        place.offset = recording.next_offset().unwrap_or(place.offset);
-        match recording.next_ledger() {
-            Ok(None) => return Ok(()),
-            Ok(Some(bytes)) => place.after = Some(take(bytes).map_err(|cause| damaged(place, cause))?),
-            Err(error) => return Err(damaged(place, error.into())),
-        }
-    }
 }
 
 fn look_at(bytes: &[u8], survey: &mut Survey) -> Result<LedgerSeq, Cause> {
@@ -173,8 +199,7 @@ impl Replay {
         Self { plan, run: None, summary }
     }
 
-    fn ledger(&mut self, bytes: &[u8]) -> Result<LedgerSeq, Cause> {
-        let glance = Glance::at(bytes)?;
+    fn ledger(&mut self, bytes: &[u8], glance: Glance) -> Result<LedgerSeq, Cause> {
         let mut run = match self.run.take() {
             Some(run) if glance.follows(&run.last) => run,
             before => {
@@ -232,18 +257,12 @@ impl Run {
     fn ledger(&mut self, bytes: &[u8], glance: Glance) -> Result<(), Cause> {
         self.last = glance;
         let mut line = Line { stage: &mut self.stage, fault: None };
-        for part in [&record_mark(bytes.len()), bytes] {
+        let Some(mark) = mark_of(bytes.len()) else { unreachable!("a ledger of {} bytes was read", bytes.len()) };
+        for part in [&mark[..], bytes] {
             self.feed.on_event(Now::default(), NetEvent::Bytes(SOURCE, part), &mut line);
         }
         line.fault.map_or(Ok(()), |fault| Err(Cause::Feed(fault)))
     }
-}
-
-/// What stellar-core writes before a ledger of so many bytes (fewer than 2^31, as the recording's reader has made sure).
-fn record_mark(ledger_bytes: usize) -> [u8; 4] {
-    const LAST_FRAGMENT: u32 = 1 << 31;
-    let Ok(length) = u32::try_from(ledger_bytes) else { unreachable!("a ledger of {ledger_bytes} bytes was read") };
-    (LAST_FRAGMENT | length).to_be_bytes()
 }
 
 /// A feed with one ledger source, and nobody's accounts.

@@ -2,7 +2,7 @@
 
 use crate::stellar::{Asset, LedgerSeq, Market, MarketTable};
 use crate::wire::ledger::{
-    Change, ChangePhase, LedgerHeader, LedgerVisitor, RawAsset, RawClaim, RawVenue, SkimError, skim,
+    Change, ChangePhase, LedgerHeader, LedgerVisitor, RawAsset, RawClaim, RawVenue, SkimError, TransactionResult, skim,
 };
 use core::cmp::Reverse;
 use core::ops::AddAssign;
@@ -65,6 +65,10 @@ pub(super) struct Glance {
     pub(super) seq: LedgerSeq,
     hash: [u8; 32],
     previous_hash: [u8; 32],
+    /// When it closed, seconds since 1970.
+    pub(super) closed_at_s: u64,
+    transactions: u32,
+    trades: u32,
     /// Claim atoms of transactions that failed.
     pub(super) undone: Claims,
 }
@@ -83,10 +87,26 @@ impl Glance {
     }
 }
 
+impl core::fmt::Display for Glance {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { seq, closed_at_s, transactions, trades, .. } = self;
+        write!(f, "ledger {seq:>10}  closed at {closed_at_s}  {transactions:>4} tx  {trades:>4} trades")
+    }
+}
+
 impl LedgerVisitor for Glance {
     fn header(&mut self, header: &LedgerHeader<'_>) {
         self.seq = LedgerSeq(header.seq);
         (self.hash, self.previous_hash) = (*header.hash, *header.previous_hash);
+        self.closed_at_s = header.close_time_s;
+    }
+
+    fn transaction(&mut self, _transaction: &TransactionResult<'_>) {
+        self.transactions += 1;
+    }
+
+    fn claim(&mut self, _operation: u32, _claim: &RawClaim<'_>) {
+        self.trades += 1;
     }
 
     fn undone_claim(&mut self, _operation: u32, claim: &RawClaim<'_>) {
