@@ -7,4 +7,5 @@ pub mod lake;
 pub mod ledger;
 pub mod record_mark;
 pub mod recording;
+pub mod sse;
 pub mod websocket;
