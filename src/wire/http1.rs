@@ -5,9 +5,11 @@
 
 mod body;
 mod head;
+mod stream;
 
 use body::{Body, Buffers};
 use head::Head;
+pub use stream::{StreamParser, StreamPart, is_event_stream};
 
 /// Bounds of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
