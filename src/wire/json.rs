@@ -1,5 +1,6 @@
 //! Messages in JSON.
 
 pub mod horizon;
+pub mod horizon_book;
 pub mod kraken;
 pub mod rpc;
