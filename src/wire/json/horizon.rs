@@ -1,7 +1,7 @@
 //! Horizon's answers that make a snapshot: pages of `/offers`, `/accounts/{id}`, `/liquidity_pools/{id}`
 //! (`protocols/horizon/main.go`). They are asked for beside the line, so that a typed reading by serde will do.
 
-use crate::stellar::{AccountId, Asset, LedgerSeq, OfferId, Price, SequenceNumber, Stroops};
+use crate::stellar::{AccountId, Asset, LedgerSeq, Market, OfferId, Price, SequenceNumber, Stroops};
 use core::fmt::Write as _;
 use core::str::FromStr;
 use serde::Deserialize;
@@ -156,8 +156,30 @@ pub fn pool(body: &[u8]) -> Result<PoolRow, HorizonError> {
 /// The path of a page of at most 200 offers that sell one asset for another, after the offer with this id.
 #[must_use]
 pub fn offers_path(selling: &Asset, buying: &Asset, after: OfferId) -> String {
-    let mut path = String::from("/offers?limit=200");
-    for (name, asset) in [("selling", selling), ("buying", buying)] {
+    let mut path = pair_path("/offers?limit=200", [("selling", selling), ("buying", buying)]);
+    if after.0 > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(path, "&cursor={}", after.0);
+    }
+    path
+}
+
+/// The path of a market's order book, so many levels a side.
+#[must_use]
+pub fn order_book_path(market: &Market, levels: usize) -> String {
+    pair_path(&format!("/order_book?limit={levels}"), [("selling", &market.base), ("buying", &market.quote)])
+}
+
+/// The path of a market's trades, 200 at most, without a cursor.
+#[must_use]
+pub fn trades_path(market: &Market) -> String {
+    pair_path("/trades?limit=200", [("base", &market.base), ("counter", &market.quote)])
+}
+
+/// A path whose query begins, with two assets behind it.
+fn pair_path(begin: &str, assets: [(&str, &Asset); 2]) -> String {
+    let mut path = begin.to_owned();
+    for (name, asset) in assets {
         // Writing to a string cannot fail.
         let _ = match (asset.issuer(), asset.code()) {
             (None, _) => write!(path, "&{name}_asset_type=native"),
@@ -166,9 +188,6 @@ pub fn offers_path(selling: &Asset, buying: &Asset, after: OfferId) -> String {
                 write!(path, "&{name}_asset_type={kind}&{name}_asset_code={code}&{name}_asset_issuer={issuer}")
             }
         };
-    }
-    if after.0 > 0 {
-        let _ = write!(path, "&cursor={}", after.0);
     }
     path
 }
@@ -398,5 +417,10 @@ mod tests {
             )
         );
         assert!(offers_path(&usdc, &Asset::Native, OfferId(7)).ends_with("&buying_asset_type=native&cursor=7"));
+        let market = Market { base: Asset::Native, quote: usdc };
+        assert!(
+            order_book_path(&market, 1).starts_with("/order_book?limit=1&selling_asset_type=native&buying_asset_type")
+        );
+        assert!(trades_path(&market).contains("base_asset_type=native&counter_asset_type=credit_alphanum4&counter_"));
     }
 }
