@@ -198,6 +198,29 @@ fn a_bad_line_is_refused_by_its_number_and_in_words() {
 }
 
 #[test]
+fn streams_of_horizon_suit_the_markets_and_what_servers_allow() {
+    let with = |lines: &str| GOOD.replace("[execution]", &format!("[horizon]\n{lines}\n[execution]"));
+    let own = |text: String| text.replace("\"XLM/USD\"", "\"horizon\"");
+    let url = "url = \"https://horizon.example.org/\"";
+    let good = with(&format!("{url}\nstreams = \"order_book, accounts\"\nrequests_per_hour = 10_000"));
+    let config = Config::parse("connector.toml", &own(good), &with_secret(&[])).unwrap();
+    let streams = config.horizon.unwrap().streams;
+    assert_eq!((streams.order_book, streams.trades, streams.accounts, streams.count(2)), (true, false, true, 3));
+    for (text, words) in [
+        (with(&format!("{url}\nstreams = \"accounts, offers\"")), "'offers' is no stream: write none, all, or some of"),
+        (with(&format!("{url}\nstreams = \"all, accounts\"")), "'all' is no stream"),
+        (with(&format!("{url}\nstreams = \"trades\"")), "add order_book"),
+        (with(&format!("{url}\nstreams = \"all\"")), "would be counted as 3600 requests an hour"),
+        (with("streams = \"accounts\""), "are asked of nobody: name url as well"),
+        (own(with(url)), "lack order_book, from which a market's reference is to come"),
+        (own(GOOD.to_owned()), "lack order_book, from which a market's reference is to come"),
+    ] {
+        let refusal = refusal(&text, &with_secret(&[]));
+        assert!(refusal.contains("streams") && refusal.contains(words), "{refusal}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_named_with_where_it_belongs() {
     for (line, words) in [
         (

@@ -253,6 +253,40 @@ fn on_a_network_older_than_its_stream_snapshots_from_horizon_make_it_quote_and_c
 }
 
 #[test]
+fn a_market_is_quoted_around_its_own_book_as_horizon_streams_it() {
+    let bench = Bench::new("streams", "");
+    let horizon = format!(
+        "[horizon]\nurl = \"http://{}/\"\nbackup_url = \"http://localhost:{}/\"\nrequests_per_hour = 1_000_000\n\
+         streams = \"all\"\n[reference]",
+        bench.sandbox.core_address(),
+        bench.sandbox.core_address().port(),
+    );
+    let text = bench.configuration("").replace("[reference]", &horizon);
+    std::fs::write(bench.file(), text.replacen("reference = \"XLM/USD\"", "reference = \"horizon\"", 1)).unwrap();
+    let mut running = bench.start(&[]);
+    until("quotes stand on both markets", || bench.quotes_stand());
+    let ledger = || bench.status().and_then(|status| status["ledger"]["seq"].as_u64()).unwrap_or(0);
+    // Streams of objects end after ten events: each is heard over several.
+    let heard = ledger() + 25;
+    until("two dozen ledgers have closed", || ledger() >= heard);
+    let metrics = bench.get("/metrics").unwrap();
+    for line in metrics.lines().filter(|line| line.starts_with("stellar_feed_faults_total{")) {
+        assert!(line.ends_with(" 0"), "{line}");
+    }
+    let status = bench.status().unwrap();
+    let names = status["feeds"].as_array().unwrap().iter().map(|feed| feed["name"].as_str().unwrap().to_owned());
+    // A book and trades a market, and the account, at two servers.
+    assert_eq!(names.filter(|name| name.starts_with("Horizon stream")).count(), 10);
+    let reference = &status["markets"][0]["reference"];
+    assert!(reference["bid"].as_f64() < reference["ask"].as_f64(), "{reference}");
+    assert!(reference["age_ms"].as_u64() < Some(5_000), "{reference}");
+    running.signal(rustix::process::Signal::TERM);
+    let (status, said) = running.ended();
+    assert!(status.success(), "{said}");
+    assert!(!said.contains("WARN"), "{said}");
+}
+
+#[test]
 fn ledgers_from_stellar_rpc_alone_do_as_well() {
     let bench = Bench::new("rpc", "");
     let address = bench.sandbox.core_address();

@@ -207,6 +207,25 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Requests that may be made in an hour, 60 to 1000000; public servers allow 3600 an address.",
             ),
             key("answer_timeout", Text, Default, "\"10s\"", "How long an answer is waited for."),
+            key("return_after", Text, Default, "\"5m\"", "How long the backup is asked before the first one is tried again."),
+            key(
+                "streams",
+                Text,
+                Default,
+                "\"none\"",
+                "What is heard of Horizon as it happens: none, all, or some of order_book, trades, accounts with commas between. \
+                 order_book makes the market's own best bid and ask (ours among them) a price, which a market has by \
+                 reference = \"horizon\"; trades add the last price; accounts are checked against the ledgers. A server counts \
+                 each stream as a request a ledger, 720 an hour: all together may take half of requests_per_hour.",
+            ),
+            key(
+                "stream_silence",
+                Text,
+                Default,
+                "\"65s\"",
+                "A stream on which not one byte came for so long is opened anew. Horizon says nothing while nothing changes, \
+                 and ends every stream after 55s.",
+            ),
         ],
     },
     Section {
@@ -359,7 +378,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN\"",
                 "What it is paid in.",
             ),
-            key("reference", Text, Required, "\"XLM/USD\"", "The symbol of its price at the reference."),
+            key("reference", Text, Required, "\"XLM/USD\"", "The symbol of its price at the reference, or horizon: see streams in [horizon]."),
         ],
     },
     Section {

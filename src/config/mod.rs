@@ -101,11 +101,39 @@ pub struct Horizon {
     pub roots: Roots,
     /// How often each market is compared.
     pub check_every: Duration,
-    /// Requests in an hour.
+    /// Requests in an hour, those that servers count for streams among them.
     pub requests_per_hour: u32,
     /// How long an answer is waited for.
     pub answer_timeout: Duration,
+    /// How long a backup is asked before the primary is tried again.
+    pub return_after: Duration,
+    /// What is heard as it happens.
+    pub streams: HorizonStreams,
+    /// A stream that was silent for so long is opened anew.
+    pub stream_silence: Duration,
 }
+
+/// What is heard of Horizon as it happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HorizonStreams {
+    /// Each market's order book, as a price.
+    pub order_book: bool,
+    /// Each market's trades, for the price's last one; not without the order books.
+    pub trades: bool,
+    /// Our account, as a witness.
+    pub accounts: bool,
+}
+
+impl HorizonStreams {
+    /// How many streams there are, with so many markets and one account.
+    #[must_use]
+    pub fn count(self, markets: usize) -> usize {
+        markets * (usize::from(self.order_book) + usize::from(self.trades)) + usize::from(self.accounts)
+    }
+}
+
+/// The reference of a market whose price is that of its own book, as Horizon streams it.
+pub const HORIZON_REFERENCE: &str = "horizon";
 
 /// Where reference prices come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

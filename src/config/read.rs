@@ -61,6 +61,7 @@ impl Config {
             markets: markets(&root)?,
             signer: key_file::read(&root.section("account")?, environment)?,
         };
+        sources::check_streams(&root.section("horizon")?, config.horizon.as_ref(), &config.markets)?;
         Ok(config)
     }
 }

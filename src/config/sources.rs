@@ -3,9 +3,14 @@
 use super::failure::ConfigError;
 use super::source::Node;
 use super::values::{self, HttpUrl, integer, parse_duration};
-use super::{Horizon, Rpc};
+use super::{HORIZON_REFERENCE, Horizon, HorizonStreams, Market, Rpc};
 use crate::net::Roots;
 use std::path::PathBuf;
+
+/// Connections that streams may have: a feed has 255.
+const MAX_STREAM_CONNECTIONS: usize = 200;
+/// Ledgers close every five seconds.
+const LEDGERS_PER_HOUR: usize = 720;
 
 pub(super) fn rpc(node: &Node<'_>) -> Result<Option<Rpc>, ConfigError> {
     let endpoints = servers(node)?;
@@ -21,8 +26,70 @@ pub(super) fn horizon(node: &Node<'_>) -> Result<Option<Horizon>, ConfigError> {
     let check_every = node.get("check_every", parse_duration)?;
     let requests_per_hour = node.get("requests_per_hour", integer(60..=1_000_000))?;
     let answer_timeout = node.get("answer_timeout", parse_duration)?;
+    let return_after = node.get("return_after", parse_duration)?;
+    let stream_silence = node.get("stream_silence", parse_duration)?;
+    let streams = node.get("streams", streams)?;
+    if servers.is_empty() && streams != HorizonStreams::default() {
+        let why = "are asked of nobody: name url as well";
+        return Err(node.place_of("streams").refuse_value("streams", why));
+    }
     let some = !servers.is_empty();
-    Ok(some.then_some(Horizon { servers, roots, check_every, requests_per_hour, answer_timeout }))
+    Ok(some.then_some(Horizon {
+        servers,
+        roots,
+        check_every,
+        requests_per_hour,
+        answer_timeout,
+        return_after,
+        streams,
+        stream_silence,
+    }))
+}
+
+/// Whether the streams suit the markets, and what servers allow.
+pub(super) fn check_streams(node: &Node<'_>, horizon: Option<&Horizon>, markets: &[Market]) -> Result<(), ConfigError> {
+    let refuse = |why: String| Err(node.place_of("streams").refuse_value("streams", why));
+    let streams = horizon.map_or_else(HorizonStreams::default, |horizon| horizon.streams);
+    if !streams.order_book && markets.iter().any(|market| market.reference == HORIZON_REFERENCE) {
+        return refuse("lack order_book, from which a market's reference is to come".to_owned());
+    }
+    let Some(horizon) = horizon else { return Ok(()) };
+    let connections = streams.count(markets.len()) * horizon.servers.len();
+    if connections > MAX_STREAM_CONNECTIONS {
+        return refuse(format!(
+            "would need {connections} connections, one a stream and server: at most {MAX_STREAM_CONNECTIONS} are possible"
+        ));
+    }
+    let counted = streams.count(markets.len()) * LEDGERS_PER_HOUR;
+    if counted > horizon.requests_per_hour as usize / 2 {
+        return refuse(format!(
+            "would be counted as {counted} requests an hour, a ledger each, which is more than half of requests_per_hour: \
+             hear less, or ask a server that allows more"
+        ));
+    }
+    Ok(())
+}
+
+/// `none`, `all`, or a list.
+fn streams(text: &str) -> Result<HorizonStreams, String> {
+    let all = HorizonStreams { order_book: true, trades: true, accounts: true };
+    let mut streams = HorizonStreams::default();
+    for word in text.split(',').map(str::trim) {
+        match word {
+            "none" if text == word => {}
+            "all" if text == word => streams = all,
+            "order_book" => streams.order_book = true,
+            "trades" => streams.trades = true,
+            "accounts" => streams.accounts = true,
+            _ => {
+                return Err(format!("'{word}' is no stream: write none, all, or some of order_book, trades, accounts"));
+            }
+        }
+    }
+    if streams.trades && !streams.order_book {
+        return Err("trades add a last price to that of the book: add order_book".to_owned());
+    }
+    Ok(streams)
 }
 
 /// A section's `url` and `backup_url`: none, one or both.

@@ -63,11 +63,13 @@ pub enum FeedFault {
     BadValue,
     /// The stream ended inside a message.
     Truncated,
+    /// A change of our account that the ledgers have not shown.
+    UnseenChange,
 }
 
 impl FeedFault {
     /// All kinds, in the order of their counters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RecordMark,
         Self::Oversized,
         Self::Malformed,
@@ -75,6 +77,7 @@ impl FeedFault {
         Self::UnknownProtocol,
         Self::BadValue,
         Self::Truncated,
+        Self::UnseenChange,
     ];
 
     /// The kind's name in metrics.
@@ -88,6 +91,7 @@ impl FeedFault {
             Self::UnknownProtocol => "unknown_protocol",
             Self::BadValue => "bad_value",
             Self::Truncated => "truncated",
+            Self::UnseenChange => "unseen_change",
         }
     }
 }

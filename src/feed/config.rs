@@ -1,7 +1,7 @@
 //! What a feed is told at start.
 
 use crate::events::SymbolId;
-use crate::stellar::{AccountId, MarketTable, NetworkId};
+use crate::stellar::{AccountId, MarketId, MarketTable, NetworkId};
 use crate::wire::record_mark::DEFAULT_MAX_MESSAGE_BYTES;
 use crate::wire::websocket::BadEndpoint;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub enum SourceConfig {
     Rpc(RpcConfig),
     /// Horizon's `/offers`, pools and accounts: snapshots of the ledger; a connection a server.
     HorizonSweep(HorizonSweepConfig),
+    /// Horizon's streams of order books, trades and our accounts; for each stream a connection a server.
+    HorizonStream(HorizonStreamConfig),
     /// Kraken's ticker, or a server that speaks like it.
     Kraken(KrakenConfig),
 }
@@ -76,6 +78,33 @@ pub struct HorizonSweepConfig {
     pub seed: u64,
     /// How long an answer is waited for, nanoseconds.
     pub answer_timeout_ns: u64,
+    /// How long a backup is asked before the primary is tried again, nanoseconds.
+    pub return_after_ns: u64,
+}
+
+/// Streams from Horizon.
+#[derive(Clone, Debug)]
+pub struct HorizonStreamConfig {
+    /// Primary, then its backups: at least one. Of each stream one is asked at a time.
+    pub servers: Vec<HttpPlace>,
+    /// The markets whose order books are heard, each with the symbol of the price that it makes.
+    pub order_books: Vec<(MarketId, SymbolId)>,
+    /// Whether the trades of those markets are heard as well.
+    pub trades: bool,
+    /// How many of our accounts, the first ones, are heard.
+    pub accounts: usize,
+    /// Requests an hour that may be used, together with the snapshots: a server counts a stream's opening, and every
+    /// ledger on it.
+    pub requests_per_hour: u32,
+    /// The jitter of pauses follows from it.
+    pub seed: u64,
+    /// How long a stream's beginning is waited for, nanoseconds.
+    pub answer_timeout_ns: u64,
+    /// A stream on which not one byte came for so long is dead, nanoseconds. Horizon says nothing while nothing changes,
+    /// and ends each stream after 55 s.
+    pub silence_ns: u64,
+    /// How long a backup is heard before the primary is tried again, nanoseconds.
+    pub return_after_ns: u64,
 }
 
 /// A price source.
@@ -175,6 +204,14 @@ impl FeedConfig {
     }
 }
 
+impl HorizonStreamConfig {
+    /// How many streams there are.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.order_books.len() * (1 + usize::from(self.trades)) + self.accounts
+    }
+}
+
 impl SourceConfig {
     /// How many connections it has.
     #[must_use]
@@ -183,6 +220,7 @@ impl SourceConfig {
             Self::CoreMeta | Self::Kraken(_) => 1,
             Self::Rpc(rpc) => rpc.endpoints.len(),
             Self::HorizonSweep(sweep) => sweep.servers.len(),
+            Self::HorizonStream(stream) => stream.streams() * stream.servers.len(),
         }
     }
 

@@ -26,7 +26,7 @@ impl Machine for CoreMeta {
     }
 
     fn bytes(&mut self, leg: usize, mut bytes: &[u8], tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
-        let Tools { ports, ledgers, sink } = tools;
+        let Tools { ports, ledgers, sink, .. } = tools;
         let port = &mut ports[leg];
         let room = self.splitter.buffer_capacity();
         if self.splitter.finish().is_ok() {

@@ -2,16 +2,16 @@
 //! [`SnapshotEvent`]. One server is asked at a time, one request after the other.
 //!
 //! Accounts come first, then each market: at once at the start and after a gap, then once a period. A page that is older
-//! than the ledger at which its snapshot began is asked for again; what cannot be used gives the snapshot up, and after
-//! two failures in a row the next server is asked.
+//! than the ledger at which its snapshot began is asked for again; what cannot be used gives the snapshot up. Which server
+//! is asked is [`Failover`]'s to say.
 
 mod job;
 
 use super::FeedConfig;
 use super::accounts::OwnAccounts;
 use super::config::HorizonSweepConfig;
+use super::failover::Failover;
 use super::http::{Exchange, fault_of_http};
-use super::pace::Pace;
 use super::port::Port;
 use super::source::{Machine, Tools};
 use crate::events::{FeedEvent, MonoNanos, Sink, SnapshotEvent, Stamped};
@@ -22,16 +22,10 @@ use std::sync::Arc;
 
 /// A page of 200 offers measures some 200 KB.
 const LIMITS: HttpLimits = HttpLimits { max_head_bytes: 16 << 10, max_body_bytes: 2 << 20 };
-/// Requests that may be made at once when none were for a while: Horizon's own burst is 100, and others share it.
-const BURST: u64 = 50;
 /// Between two looks at whether ledgers have come, or are missing.
 const LOOK_NS: u64 = 250_000_000;
 /// A server that is behind the ledgers is asked again after this.
 const BEHIND_NS: u64 = 500_000_000;
-/// Failures in a row after which the next server is asked.
-const PATIENCE: u32 = 2;
-/// A backup is asked for so long before the primary is tried again.
-const BACKUP_FOR_NS: u64 = 300_000_000_000;
 /// The longest that a server's word to wait is obeyed, seconds.
 const LONGEST_WAIT_S: u64 = 3_600;
 
@@ -39,11 +33,7 @@ const LONGEST_WAIT_S: u64 = 3_600;
 #[derive(Debug)]
 pub(super) struct HorizonSweep {
     servers: Vec<Exchange>,
-    /// Which is asked, and since when.
-    active: usize,
-    active_since: MonoNanos,
-    failures: u32,
-    pace: Pace,
+    failover: Failover,
     subject: Subject,
     job: Option<Job>,
     /// The next one begins when the ledgers have come to this, so that the last one is used before.
@@ -71,10 +61,7 @@ impl HorizonSweep {
         let server = |place| Exchange::new(place, "", LIMITS, config.answer_timeout_ns);
         Self {
             servers: config.servers.iter().map(server).collect(),
-            active: 0,
-            active_since: MonoNanos(0),
-            failures: 0,
-            pace: Pace::new(3_600_000_000_000 / u64::from(config.requests_per_hour.max(1)), BURST, config.seed),
+            failover: Failover::new(config.servers.len(), config.return_after_ns, config.seed),
             subject: Subject {
                 markets: Arc::clone(&feed.markets),
                 accounts: feed.accounts.clone(),
@@ -98,48 +85,42 @@ impl HorizonSweep {
 
     /// A server gave no answer that can be used.
     fn failed(&mut self, leg: usize, tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
-        if leg != self.active {
+        if leg != self.failover.active() {
             return;
         }
         let port = &mut tools.ports[leg];
         self.abandon(port, tools.sink);
         port.down(tools.sink);
-        self.failures += 1;
-        self.pace.back_off(port.at);
-        if self.failures >= PATIENCE && self.servers.len() > 1 {
-            self.turn_to((self.active + 1) % self.servers.len(), port.at);
-        }
-    }
-
-    fn turn_to(&mut self, server: usize, now: MonoNanos) {
-        (self.active, self.active_since, self.failures) = (server, now, 0);
+        self.failover.failed(port.at);
     }
 
     /// Does what there is to do: begins a round, a snapshot, or asks for the next page.
     fn go_on(&mut self, tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
-        let now = tools.ports[self.active].at;
+        let now = tools.ports[0].at;
         self.next_at = now.plus(LOOK_NS);
         let Some(last) = tools.ledgers.last() else { return };
         if tools.ledgers.gaps() != self.gaps {
             self.gaps = tools.ledgers.gaps();
-            self.abandon(&tools.ports[self.active], tools.sink);
+            self.abandon(&tools.ports[self.failover.active()], tools.sink);
             (self.place, self.round_began, self.not_before) = (0, now, 0);
         }
         if self.job.is_none() && !self.begin(last, now, tools) {
             return;
         }
-        let port = &mut tools.ports[self.active];
+        let active = self.failover.active();
+        let port = &mut tools.ports[active];
         let Some(job) = &mut self.job else { return };
-        let exchange = &mut self.servers[self.active];
-        if !exchange.is_free(port) || now < job.ask_at {
-            self.next_at = now.plus(LOOK_NS).min(job.ask_at.max(MonoNanos(now.0 + 1)));
+        let exchange = &mut self.servers[active];
+        let ask_at = job.ask_at.max(self.failover.pause_ends());
+        if !exchange.is_free(port) || now < ask_at {
+            self.next_at = now.plus(LOOK_NS).min(ask_at.max(MonoNanos(now.0 + 1)));
             return;
         }
-        match self.pace.may_ask(now) {
+        match tools.horizon.budget.take(now) {
             Ok(()) => {
                 if exchange.get(&job.path(&self.subject), port).is_err() {
                     port.give_up(tools.sink);
-                    self.failed(self.active, tools);
+                    self.failed(active, tools);
                 }
             }
             Err(at) => self.next_at = self.next_at.min(at),
@@ -152,16 +133,15 @@ impl HorizonSweep {
             return false;
         }
         if self.place > self.subject.markets.markets().len() {
-            if now < self.round_began.plus(self.every_ns) {
+            let is_wanted = core::mem::take(&mut tools.horizon.check_wanted);
+            if now < self.round_began.plus(self.every_ns) && !is_wanted {
                 return false;
             }
             (self.place, self.round_began) = (0, now);
-            if self.active != 0 && now.since(self.active_since) >= BACKUP_FOR_NS {
-                self.turn_to(0, now);
-            }
         }
+        self.failover.try_primary(tools.ports[0].is_open(), now);
         let job = Job::new(self.place, last);
-        tools.ports[self.active].emit(FeedEvent::Snapshot(job.begins()), tools.sink);
+        tools.ports[self.failover.active()].emit(FeedEvent::Snapshot(job.begins()), tools.sink);
         self.job = Some(job);
         true
     }
@@ -169,11 +149,11 @@ impl HorizonSweep {
     fn answer(&mut self, leg: usize, page: &Page, tools: &mut Tools<'_, impl Sink<Stamped<FeedEvent>>>) {
         let port = &mut tools.ports[leg];
         port.counters.messages += 1;
-        let Some(job) = self.job.as_mut().filter(|_| leg == self.active) else { return };
+        let Some(job) = self.job.as_mut().filter(|_| leg == self.failover.active()) else { return };
         match page {
             Page::Wait(seconds) => {
                 let wait_ns = (*seconds).min(LONGEST_WAIT_S) * 1_000_000_000;
-                self.pace.wait_until(port.at.plus(wait_ns));
+                self.failover.asked_to_wait(port.at.plus(wait_ns), port.at);
             }
             Page::Failed => self.failed(leg, tools),
             Page::Wrong(fault) => {
@@ -184,8 +164,7 @@ impl HorizonSweep {
             Page::Good(step) => {
                 port.up(tools.sink);
                 port.counters.handed_down += 1;
-                self.failures = 0;
-                self.pace.all_is_well();
+                self.failover.well();
                 match step {
                     Step::More => {}
                     Step::Done(end) => {
@@ -248,9 +227,10 @@ impl Machine for HorizonSweep {
                 self.failed(leg, tools);
             }
         }
-        if !tools.ports[self.active].is_open() && self.servers.len() > 1 {
-            // It cannot even be reached: that is a failure for each look.
-            self.failed(self.active, tools);
+        let active = self.failover.active();
+        let port = &mut tools.ports[active];
+        if self.failover.look(port.is_open(), port.at) {
+            self.abandon(port, tools.sink);
         }
         self.go_on(tools);
     }

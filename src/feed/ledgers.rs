@@ -4,6 +4,7 @@ use super::FeedConfig;
 use super::collector::{Collector, Refused};
 use super::port::Port;
 use crate::events::{FeedEvent, FeedFault, MonoNanos, Sink, Stamped};
+use crate::stellar::{AccountIndex, LedgerSeq, SequenceNumber};
 use crate::wire::ledger::{SkimError, skim};
 
 /// What becomes of whole ledgers, and where in the chain they stand.
@@ -14,6 +15,21 @@ pub(super) struct Ledgers {
     /// missed between two is noticed.
     last: Option<(u32, [u8; 32])>,
     gaps: u64,
+    /// The first ledger since the start, or the last gap: none is missing since.
+    unbroken_from: u32,
+    /// Of each of our accounts the last change that was handed down: its ledger and the sequence number after it.
+    own: Vec<Option<(u32, SequenceNumber)>>,
+}
+
+/// What the ledgers say of a change that another source has told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// They have shown it, or a later one; or they began after it.
+    Yes,
+    /// They are so many ledgers behind it.
+    Behind(u32),
+    /// They have come to it, and have not shown it.
+    No,
 }
 
 /// How a ledger stands to the last.
@@ -30,7 +46,8 @@ enum Follows {
 
 impl Ledgers {
     pub(super) fn new(config: &FeedConfig) -> Self {
-        Self { collector: Collector::new(config), last: None, gaps: 0 }
+        let own = vec![None; config.accounts.len()];
+        Self { collector: Collector::new(config), last: None, gaps: 0, unbroken_from: 0, own }
     }
 
     /// The number of the last ledger that was handed down.
@@ -41,6 +58,19 @@ impl Ledgers {
     /// How often ledgers were missed: when it grows, what was known before is to be asked for anew.
     pub(super) fn gaps(&self) -> u64 {
         self.gaps
+    }
+
+    /// Whether the change of an account of ours was shown after which it had this sequence number, in that ledger.
+    pub(super) fn shows(&self, account: AccountIndex, sequence: SequenceNumber, ledger: LedgerSeq) -> Shown {
+        match self.last() {
+            None => Shown::Yes,
+            Some(last) if last < ledger.0 => Shown::Behind(ledger.0 - last),
+            Some(_) if ledger.0 < self.unbroken_from => Shown::Yes,
+            Some(_) => match self.own[usize::from(account.0)] {
+                Some((in_ledger, after)) if in_ledger >= ledger.0 && after >= sequence => Shown::Yes,
+                _ => Shown::No,
+            },
+        }
     }
 
     /// A whole ledger (the XDR of a `LedgerCloseMeta`), whose first byte came at that moment.
@@ -89,10 +119,19 @@ impl Ledgers {
                 return;
             }
         }
+        if self.last.is_none_or(|(last, _)| link.seq - last > 1) {
+            self.unbroken_from = link.seq;
+        }
         self.last = Some((link.seq, link.hash));
         port.up(sink);
         port.counters.handed_down += 1;
-        self.collector.for_each(|event| port.emit(event, sink));
+        let own = &mut self.own;
+        self.collector.for_each(|event| {
+            if let FeedEvent::Account(state) = &event {
+                own[usize::from(state.account.0)] = Some((link.seq, state.sequence));
+            }
+            port.emit(event, sink);
+        });
     }
 
     fn follows(&self, link: &Link) -> Follows {

@@ -3,6 +3,7 @@
 //! ```text
 //! core's pipe ── record marks ── skim ─▶ collected, whole ─▶ continuity ─▶ LedgerBegin … LedgerEnd
 //! Kraken ─────── WebSocket ───── JSON ─▶ checked ─────────────────────────▶ ReferencePrice
+//! Horizon ────── event streams ─ JSON ─▶ checked ─────────────────────────▶ ReferencePrice, Fault(UnseenChange)
 //! ```
 //!
 //! # What of a bad message comes through: nothing
@@ -23,9 +24,11 @@
 //! | a ledger number too far | `Fault(Gap)`, **then the ledger**: what it says is true, only what lay between is not known | stays |
 //! | the next number, but another previous hash | `Fault(Gap)`, `FeedDown`, the chain is forgotten | reset |
 //! | a ledger that came before | nothing; it is counted | stays |
-//! | silence of a price source | `FeedDown` | reset |
+//! | silence of a price source, or of a stream of Horizon | `FeedDown` | reset |
+//! | a change of our account that Horizon shows, and the ledgers do not | `Fault(UnseenChange)` | stays |
 //!
-//! `FeedUp` comes with the first ledger, or price, of a connection: a source that merely accepts connections is not up.
+//! `FeedUp` comes with the first ledger, or price, of a connection (of Horizon's streams with the greeting, since they are
+//! silent while nothing changes): a source that merely accepts connections is not up.
 //! `FeedDown` comes once, when a source that was up is not any more; what it told then grows stale.
 
 mod account_states;
@@ -35,6 +38,9 @@ mod collector;
 mod config;
 mod core_meta;
 mod counters;
+mod failover;
+mod horizon;
+mod horizon_stream;
 mod horizon_sweep;
 mod http;
 mod kraken;
@@ -47,12 +53,15 @@ mod rpc;
 mod source;
 
 pub use config::{
-    FeedConfig, FeedConfigError, FeedLimits, HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, SourceConfig,
+    FeedConfig, FeedConfigError, FeedLimits, HorizonStreamConfig, HorizonSweepConfig, HttpPlace, KrakenConfig,
+    RpcConfig, SourceConfig,
 };
 pub use counters::SourceCounters;
 
 use crate::events::{ConnId, FeedEvent, MonoNanos, NetEvent, NetPort, Now, Outbox, Sink, Stage, Stamped};
 use core_meta::CoreMeta;
+use horizon::Horizon;
+use horizon_stream::HorizonStream;
 use horizon_sweep::HorizonSweep;
 use kraken::Kraken;
 use ledgers::Ledgers;
@@ -64,6 +73,7 @@ use source::{Machine, Tools};
 #[derive(Debug)]
 pub struct Feed {
     ledgers: Ledgers,
+    horizon: Horizon,
     ports: Vec<Port>,
     sources: Vec<Seat>,
     /// Whose each port is: its place in `sources`.
@@ -82,6 +92,7 @@ enum Source {
     CoreMeta(Box<CoreMeta>),
     Rpc(Box<Rpc>),
     HorizonSweep(Box<HorizonSweep>),
+    HorizonStream(Box<HorizonStream>),
     Kraken(Box<Kraken>),
 }
 
@@ -92,6 +103,7 @@ macro_rules! each {
             Source::CoreMeta($machine) => $call,
             Source::Rpc($machine) => $call,
             Source::HorizonSweep($machine) => $call,
+            Source::HorizonStream($machine) => $call,
             Source::Kraken($machine) => $call,
         }
     };
@@ -103,6 +115,7 @@ impl Source {
             SourceConfig::CoreMeta => Self::CoreMeta(Box::new(CoreMeta::new(feed))),
             SourceConfig::Rpc(config) => Self::Rpc(Box::new(Rpc::new(config, feed))),
             SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config, feed))),
+            SourceConfig::HorizonStream(config) => Self::HorizonStream(Box::new(HorizonStream::new(config, feed))),
             SourceConfig::Kraken(config) => Self::Kraken(Box::new(Kraken::new(config)?)),
         })
     }
@@ -111,7 +124,7 @@ impl Source {
     const fn outbox_bytes(&self) -> usize {
         match self {
             Self::CoreMeta(_) => 0,
-            Self::Rpc(_) | Self::HorizonSweep(_) => 16 << 10,
+            Self::Rpc(_) | Self::HorizonSweep(_) | Self::HorizonStream(_) => 16 << 10,
             Self::Kraken(_) => PRICES_OUTBOX_BYTES,
         }
     }
@@ -139,7 +152,7 @@ impl Feed {
             }
             sources.push(Seat { source, ports: first..ports.len() });
         }
-        Ok(Self { ledgers: Ledgers::new(config), ports, sources, owners })
+        Ok(Self { ledgers: Ledgers::new(config), horizon: Horizon::new(config), ports, sources, owners })
     }
 
     /// What a connection has been counted to do. Plain numbers: who drives the stage publishes them.
@@ -156,7 +169,8 @@ impl Feed {
         let at = usize::from(conn.0);
         let Seat { source, ports } = &mut self.sources[self.owners[at]];
         let leg = at - ports.start;
-        (source, leg, Tools { ports: &mut self.ports[ports.clone()], ledgers: &mut self.ledgers, sink })
+        let (ledgers, horizon) = (&mut self.ledgers, &mut self.horizon);
+        (source, leg, Tools { ports: &mut self.ports[ports.clone()], ledgers, horizon, sink })
     }
 }
 
@@ -192,7 +206,7 @@ impl Stage for Feed {
         for Seat { source, ports } in &mut self.sources {
             let ports = &mut self.ports[ports.clone()];
             ports.iter_mut().for_each(|port| port.at = now.mono);
-            let mut tools = Tools { ports, ledgers: &mut self.ledgers, sink };
+            let mut tools = Tools { ports, ledgers: &mut self.ledgers, horizon: &mut self.horizon, sink };
             each!(source, machine => machine.on_time(&mut tools));
         }
     }

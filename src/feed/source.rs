@@ -1,5 +1,6 @@
 //! What every source is: a state machine over one or more connections of its own.
 
+use super::horizon::Horizon;
 use super::ledgers::Ledgers;
 use super::port::Port;
 use crate::events::{FeedEvent, MonoNanos, Sink, Stamped};
@@ -10,6 +11,8 @@ pub(super) struct Tools<'a, S> {
     pub(super) ports: &'a mut [Port],
     /// The chain of ledgers, which all sources share.
     pub(super) ledgers: &'a mut Ledgers,
+    /// What those share that ask Horizon.
+    pub(super) horizon: &'a mut Horizon,
     /// Where events go.
     pub(super) sink: &'a mut S,
 }

@@ -3,7 +3,7 @@
 use super::DeskError;
 use super::sources::Sources;
 use crate::commands::engine::EngineParts;
-use crate::config::{self, Config};
+use crate::config::{self, Config, HORIZON_REFERENCE};
 use crate::events::SymbolId;
 use crate::execution::ExecutionConfig;
 use crate::feed::{FeedConfig, FeedLimits};
@@ -22,21 +22,43 @@ pub(super) fn table(config: &Config) -> Result<MarketTable, MarketTableError> {
     MarketTable::new(&markets)
 }
 
-/// The reference symbols of a configuration, each once: their places are the [`SymbolId`]s.
+/// The reference symbols of a configuration, each once: their places are the [`SymbolId`]s. Those that Horizon's streams
+/// make of the markets' own books are among them.
 pub(super) fn symbols(config: &Config) -> Vec<String> {
-    let mut symbols: Vec<_> = config.markets.iter().map(|market| market.reference.clone()).collect();
+    let streamed = config.horizon.as_ref().is_some_and(|horizon| horizon.streams.order_book);
+    let of_horizon = config.markets.iter().filter(|_| streamed).map(horizon_name);
+    let mut symbols: Vec<_> = config.markets.iter().map(reference_name).chain(of_horizon).collect();
     symbols.sort_unstable();
     symbols.dedup();
     symbols
 }
 
+/// The symbol of a market's own book, as Horizon streams it.
+pub(super) fn horizon_name(market: &config::Market) -> String {
+    format!("{HORIZON_REFERENCE} {}/{}", market.assets.base, market.assets.quote)
+}
+
+/// Whether a symbol is a [`horizon_name`]: an exchange's has no space in it.
+pub(super) fn is_horizons(symbol: &str) -> bool {
+    symbol.split_once(' ').is_some_and(|(venue, _)| venue == HORIZON_REFERENCE)
+}
+
+fn reference_name(market: &config::Market) -> String {
+    if market.reference == HORIZON_REFERENCE { horizon_name(market) } else { market.reference.clone() }
+}
+
 /// Where a market's symbol stands among [`symbols`].
 pub(super) fn symbol_of(market: &config::Market, symbols: &[String]) -> SymbolId {
-    let at = symbols.binary_search(&market.reference);
+    place_of(&reference_name(market), symbols)
+}
+
+/// Where a symbol stands among [`symbols`], which it is one of.
+pub(super) fn place_of(symbol: &String, symbols: &[String]) -> SymbolId {
+    let at = symbols.binary_search(symbol);
     let at = at.ok().and_then(|at| u16::try_from(at).ok());
     match at {
         Some(at) => SymbolId(at),
-        None => unreachable!("{} is of a market, and markets are fewer than 65536", market.reference),
+        None => unreachable!("{symbol} is of a market, and there are fewer than 65536 symbols"),
     }
 }
 

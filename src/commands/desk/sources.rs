@@ -1,10 +1,11 @@
 //! From a configuration to the feed's sources, and the connections that they have.
 
-use super::parts::nanos;
-use crate::config::{Config, HttpUrl, WebSocketUrl};
+use super::parts::{horizon_name, is_horizons, nanos, place_of};
+use crate::config::{Config, Horizon, HttpUrl, WebSocketUrl};
 use crate::events::SymbolId;
-use crate::feed::{HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, SourceConfig};
+use crate::feed::{HorizonStreamConfig, HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, SourceConfig};
 use crate::net::{ConnSettings, Endpoint, Roots};
+use crate::stellar::MarketId;
 use sha2::{Digest, Sha256};
 
 /// Messages of a price source longer than so many bytes are a fault.
@@ -38,26 +39,65 @@ impl Sources {
             all.add(source, named("Stellar RPC", &rpc.endpoints, &rpc.roots));
         }
         if let Some(horizon) = &config.horizon {
+            let servers: Vec<HttpPlace> = horizon.servers.iter().map(place).collect();
             let source = SourceConfig::HorizonSweep(HorizonSweepConfig {
-                servers: horizon.servers.iter().map(place).collect(),
+                servers: servers.clone(),
                 every_ns: nanos(horizon.check_every),
                 requests_per_hour: horizon.requests_per_hour,
                 seed,
                 answer_timeout_ns: nanos(horizon.answer_timeout),
+                return_after_ns: nanos(horizon.return_after),
             });
             all.add(source, named("Horizon", &horizon.servers, &horizon.roots));
+            all.add_streams(config, horizon, servers, symbols, seed);
         }
         let reference = &config.reference;
+        let kraken = symbols.iter().cloned().zip((0..).map(SymbolId)).filter(|(name, _)| !is_horizons(name));
+        let kraken: Vec<_> = kraken.collect();
+        if kraken.is_empty() {
+            return all;
+        }
         let source = SourceConfig::Kraken(KrakenConfig {
             host: reference.url.authority.clone(),
             path: reference.url.path.clone(),
-            symbols: symbols.iter().cloned().zip((0..).map(SymbolId)).collect(),
+            symbols: kraken,
             max_message_bytes: MAX_PRICE_MESSAGE_BYTES,
             silence_ns: nanos(reference.silent_after),
             nonce: nonce(seed, 0),
         });
         all.add(source, [("reference price".to_owned(), web_socket(&reference.url, &reference.roots))]);
         all
+    }
+
+    /// Horizon's streams, if any are wanted.
+    fn add_streams(
+        &mut self,
+        config: &Config,
+        horizon: &Horizon,
+        servers: Vec<HttpPlace>,
+        symbols: &[String],
+        seed: u64,
+    ) {
+        let streams = horizon.streams;
+        let book = |(market, id)| (MarketId(id), place_of(&horizon_name(market), symbols));
+        let order_books: Vec<_> = config.markets.iter().zip(0..).filter(|_| streams.order_book).map(book).collect();
+        let wanted = HorizonStreamConfig {
+            servers,
+            order_books,
+            trades: streams.trades,
+            accounts: usize::from(streams.accounts),
+            requests_per_hour: horizon.requests_per_hour,
+            seed,
+            answer_timeout_ns: nanos(horizon.answer_timeout),
+            silence_ns: nanos(horizon.stream_silence),
+            return_after_ns: nanos(horizon.return_after),
+        };
+        if wanted.streams() > 0 {
+            let connections = named("Horizon stream", &horizon.servers, &horizon.roots);
+            let each = (0..wanted.streams()).flat_map(|_| connections.clone());
+            let each: Vec<_> = each.collect();
+            self.add(SourceConfig::HorizonStream(wanted), each);
+        }
     }
 
     fn add(&mut self, source: SourceConfig, connections: impl IntoIterator<Item = (String, Endpoint)>) {
