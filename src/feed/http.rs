@@ -3,7 +3,7 @@
 use super::config::HttpPlace;
 use super::port::Port;
 use crate::events::{FeedFault, MonoNanos, OutboxFull};
-use crate::wire::http1::{HttpError, HttpLimits, Response, ResponseParser};
+use crate::wire::http1::{GzipError, HttpError, HttpLimits, Response, ResponseParser};
 use std::io::Write as _;
 
 /// One connection's requests and answers.
@@ -65,7 +65,8 @@ impl Exchange {
         // Writing into memory does not fail.
         let _ = write!(
             request,
-            "{method} {}{path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: stellar-connector/{}\r\nAccept: application/json\r\n{headers}",
+            "{method} {}{path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: stellar-connector/{}\r\nAccept: application/json\r\n\
+             Accept-Encoding: gzip\r\n{headers}",
             place.prefix,
             place.host,
             env!("CARGO_PKG_VERSION"),
@@ -117,8 +118,10 @@ impl Exchange {
 /// The fault that an error of HTTP is.
 pub(super) fn fault_of_http(error: &HttpError) -> FeedFault {
     match error {
-        HttpError::HeadTooLong(_) | HttpError::BodyTooLong(_) => FeedFault::Oversized,
-        HttpError::Truncated => FeedFault::Truncated,
+        HttpError::HeadTooLong(_) | HttpError::BodyTooLong(_) | HttpError::Gzip(GzipError::TooLong(_)) => {
+            FeedFault::Oversized
+        }
+        HttpError::Truncated | HttpError::Gzip(GzipError::Truncated) => FeedFault::Truncated,
         _ => FeedFault::Malformed,
     }
 }

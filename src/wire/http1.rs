@@ -4,11 +4,13 @@
 //! before is in.
 
 mod body;
+mod gzip;
 mod head;
 mod stream;
 
 use body::{Body, Buffers};
-use head::Head;
+pub use gzip::{Gunzip, GzipError};
+use head::{Coding, Head};
 pub use stream::{StreamParser, StreamPart, is_event_stream};
 
 /// Bounds of a response.
@@ -16,7 +18,7 @@ pub use stream::{StreamParser, StreamPart, is_event_stream};
 pub struct HttpLimits {
     /// The longest status line with headers, bytes.
     pub max_head_bytes: usize,
-    /// The longest body, bytes, after chunks are joined.
+    /// The longest body, bytes, after chunks are joined; of a compressed one both before and after it is unpacked.
     pub max_body_bytes: usize,
 }
 
@@ -51,6 +53,12 @@ pub enum HttpError {
     /// A chunk's size, or what follows a chunk.
     #[error("the response's body is not made of chunks as announced")]
     Chunk,
+    /// A `Content-Encoding` other than `gzip`.
+    #[error("the response's Content-Encoding is neither 'gzip' nor none, and nothing else was asked for")]
+    ContentEncoding,
+    /// A compressed body.
+    #[error("the response's compressed body: {0}")]
+    Gzip(#[from] GzipError),
     /// The connection ended inside the response.
     #[error("the connection ended inside a response")]
     Truncated,
@@ -64,7 +72,7 @@ pub enum HttpError {
 pub struct Response<'a> {
     /// Its status code, 200 to 599.
     pub status: u16,
-    /// Its body, without the marks of chunks.
+    /// Its body, without the marks of chunks, and unpacked.
     pub body: &'a [u8],
     /// Whether the connection takes another request.
     pub keep_alive: bool,
@@ -90,6 +98,10 @@ pub struct ResponseParser {
     state: State,
     head: Vec<u8>,
     buffers: Buffers,
+    /// Of a compressed body: what unpacks it, how much of it has come, and what it unpacks to.
+    gunzip: Gunzip,
+    packed_bytes: usize,
+    unpacked: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +119,15 @@ impl ResponseParser {
     /// A parser that takes no more than `limits`.
     #[must_use]
     pub fn new(limits: HttpLimits) -> Self {
-        Self { limits, state: State::Idle, head: Vec::new(), buffers: Buffers::default() }
+        Self {
+            limits,
+            state: State::Idle,
+            head: Vec::new(),
+            buffers: Buffers::default(),
+            gunzip: Gunzip::new(),
+            packed_bytes: 0,
+            unpacked: Vec::new(),
+        }
     }
 
     /// A request has been sent: its response is expected.
@@ -134,6 +154,9 @@ impl ResponseParser {
     fn begin(&mut self) {
         self.head.clear();
         self.buffers.clear();
+        self.gunzip.reset();
+        self.packed_bytes = 0;
+        self.unpacked.clear();
         self.state = State::Head;
     }
 
@@ -159,7 +182,10 @@ impl ResponseParser {
     pub fn finish(&mut self) -> Result<Option<Response<'_>>, HttpError> {
         match self.state {
             State::Idle | State::Done => Ok(None),
-            State::Body(head, Body::UntilClose) => Ok(Some(self.done(head, false))),
+            State::Body(head, Body::UntilClose) => {
+                self.unpack(head.coding, true).inspect_err(|error| self.state = State::Failed(*error))?;
+                Ok(Some(self.done(head, false)))
+            }
             State::Head | State::Body(..) => {
                 self.state = State::Failed(HttpError::Truncated);
                 Err(HttpError::Truncated)
@@ -170,7 +196,24 @@ impl ResponseParser {
 
     fn done(&mut self, head: Head, keep_alive: bool) -> Response<'_> {
         self.state = State::Done;
-        Response { status: head.status, body: &self.buffers.body, keep_alive, head: &self.head }
+        let body = if head.coding == Coding::Gzip { &self.unpacked } else { &self.buffers.body };
+        Response { status: head.status, body, keep_alive, head: &self.head }
+    }
+
+    /// Unpacks what has come of a body, if it is compressed.
+    fn unpack(&mut self, coding: Coding, is_whole: bool) -> Result<(), HttpError> {
+        if coding != Coding::Gzip {
+            return Ok(());
+        }
+        let max = self.limits.max_body_bytes;
+        self.packed_bytes += self.buffers.body.len();
+        if self.packed_bytes > max {
+            return Err(HttpError::BodyTooLong(max));
+        }
+        self.gunzip.take(&self.buffers.body, &mut self.unpacked, max)?;
+        self.buffers.body.clear();
+        // An answer without a body has nothing to unpack, whatever its head says.
+        if is_whole && self.packed_bytes > 0 { Ok(self.gunzip.finish()?) } else { Ok(()) }
     }
 
     /// Takes what can be taken; the head of the response if that was its last byte.
@@ -191,11 +234,16 @@ impl ResponseParser {
                     if head.body.announced() > self.limits.max_body_bytes as u64 {
                         return Err(HttpError::BodyTooLong(self.limits.max_body_bytes));
                     }
+                    if head.coding == Coding::Other {
+                        return Err(HttpError::ContentEncoding);
+                    }
                     self.state = State::Body(head, head.body);
                 }
                 State::Body(head, rest) => {
                     let whole = rest.take(&mut self.buffers, input, self.limits.max_body_bytes)?;
-                    return Ok(whole.then_some(*head));
+                    let head = *head;
+                    self.unpack(head.coding, whole)?;
+                    return Ok(whole.then_some(head));
                 }
             }
         }

@@ -3,12 +3,24 @@
 use super::body::Body;
 use super::{HttpError, MAX_HEADERS};
 
+/// How the body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// As it is.
+    Plain,
+    /// By gzip.
+    Gzip,
+    /// In a way that was not asked for.
+    Other,
+}
+
 /// What matters of a response's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
     pub(super) keep_alive: bool,
     pub(super) body: Body,
+    pub(super) coding: Coding,
 }
 
 impl Head {
@@ -46,7 +58,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
     };
     let status = response.code.ok_or(HttpError::Head(httparse::Error::Status))?;
     let mut keep_alive = response.version == Some(1);
-    let (mut content_length, mut chunked) = (None, false);
+    let (mut content_length, mut chunked, mut coding) = (None, false, Coding::Plain);
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let announced = decimal(header.value).ok_or(HttpError::ContentLength)?;
@@ -59,6 +71,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
                 return Err(HttpError::TransferEncoding);
             }
             chunked = true;
+        } else if header.name.eq_ignore_ascii_case("content-encoding") {
+            coding = coding_of(header.value, coding);
         } else if header.name.eq_ignore_ascii_case("connection") {
             let has = |token: &[u8]| header.value.split(|byte| *byte == b',').any(|part| is_token(part, token));
             keep_alive = (keep_alive || has(b"keep-alive")) && !has(b"close");
@@ -66,7 +80,18 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
     }
     let body = body_of(status, content_length, chunked)?;
     keep_alive &= body != Body::UntilClose;
-    Ok(Some((length, Head { status, keep_alive, body })))
+    Ok(Some((length, Head { status, keep_alive, body, coding })))
+}
+
+/// The coding that a header names, after what others have named: one at most is taken.
+fn coding_of(value: &[u8], before: Coding) -> Coding {
+    let value = value.trim_ascii();
+    let is = |name: &[u8]| value.eq_ignore_ascii_case(name);
+    match before {
+        before if is(b"identity") || is(b"") => before,
+        Coding::Plain if is(b"gzip") || is(b"x-gzip") => Coding::Gzip,
+        _ => Coding::Other,
+    }
 }
 
 fn body_of(status: u16, content_length: Option<u64>, chunked: bool) -> Result<Body, HttpError> {
