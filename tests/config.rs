@@ -78,14 +78,17 @@ fn what_is_written_is_what_is_read() {
     assert_eq!(config.starts_whole_at, Some(LedgerSeq(2)));
     assert_eq!(config.core.meta_stream, Some(Endpoint::Unix { path: "/run/meta".into() }));
     assert_eq!(config.core.http.to_string(), "core:1234");
-    assert_eq!(config.reference.roots, Roots::PemFile("/etc/exchange.pem".into()));
+    assert_eq!(config.exchanges[0].roots, Roots::PemFile("/etc/exchange.pem".into()));
     assert_eq!((config.execution.fee_per_operation, config.execution.validity_ledgers), (1_000, 1));
     assert_eq!(config.listen, "127.0.0.1:8000".parse().unwrap());
     assert_eq!(config.signer.public_key(), LocalSigner::from_seed(&[9; 32]).public_key());
     let [first, second] = config.markets.as_slice() else { panic!("two markets: {:?}", config.markets) };
     assert_eq!(first.strategy.order_amount, Stroops(2_000_000_001));
     assert_eq!((first.limits.min_price, first.limits.max_price), (Price::new(1, 100).ok(), Price::new(1, 3).ok()));
-    assert_eq!((second.assets.base.code().to_string().as_str(), second.reference.as_str()), ("EURC", "EUR/XLM"));
+    assert_eq!(
+        (second.assets.base.code().to_string().as_str(), second.reference.to_string().as_str()),
+        ("EURC", "EUR/XLM")
+    );
     assert_eq!((second.strategy.order_levels, second.limits.min_price), (1, None));
 }
 
@@ -100,7 +103,7 @@ fn the_printed_example_is_a_configuration_and_so_is_it_with_every_key() {
         .lines()
         .map(|line| match line.strip_prefix('#') {
             Some(off) if off.starts_with("secret_key_file") => format!("secret_key_file = {:?}", key.path),
-            Some(off) if off.starts_with(|c: char| c.is_ascii_lowercase()) => off.to_owned(),
+            Some(off) if off.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => off.to_owned(),
             _ => line.replace("TESTNET", "STANDALONE"),
         })
         .collect();
@@ -110,6 +113,7 @@ fn the_printed_example_is_a_configuration_and_so_is_it_with_every_key() {
     assert!(config.markets[0].limits.max_price.is_some());
     assert_eq!(config.rpc.unwrap().endpoints.len(), 2);
     assert_eq!(config.horizon.unwrap().servers.len(), 2);
+    assert_eq!(config.exchanges.len(), 2);
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn a_bad_line_is_refused_by_its_number_and_in_words() {
         ("base", "base = \"USDC\"", "'USDC' is not an asset: write XLM, or CODE:ISSUER"),
         ("quote", "quote = \"XLM\"", "XLM is the base as well"),
         ("quote", "quote = \"USDC:GABC\"", "'GABC' is not a Stellar account"),
-        ("reference", "reference = \"a \\\" b\"", "is no symbol"),
+        ("reference", "reference = \"a\\\"b\"", "is no symbol"),
         ("bid_spread_bp", "bid_spread_bp = 0", "bid_spread_bp: 0 is out of range: more than 0 is wanted"),
         ("bid_spread_bp", "bid_spread_bp = nan", "nan is out of range"),
         ("bid_spread_bp", "bid_spread_bp = 10_000", "less than 10000 is wanted"),
@@ -200,7 +204,8 @@ fn a_bad_line_is_refused_by_its_number_and_in_words() {
 #[test]
 fn streams_of_horizon_suit_the_markets_and_what_servers_allow() {
     let with = |lines: &str| GOOD.replace("[execution]", &format!("[horizon]\n{lines}\n[execution]"));
-    let own = |text: String| text.replace("\"XLM/USD\"", "\"horizon\"");
+    let pair = "XLM/USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
+    let own = |text: String| text.replace("\"XLM/USD\"", &format!("\"exchange(horizon, {pair})\""));
     let url = "url = \"https://horizon.example.org/\"";
     let good = with(&format!("{url}\nstreams = \"order_book, accounts\"\nrequests_per_hour = 10_000"));
     let config = Config::parse("connector.toml", &own(good), &with_secret(&[])).unwrap();
@@ -212,8 +217,8 @@ fn streams_of_horizon_suit_the_markets_and_what_servers_allow() {
         (with(&format!("{url}\nstreams = \"trades\"")), "add order_book"),
         (with(&format!("{url}\nstreams = \"all\"")), "would be counted as 3600 requests an hour"),
         (with("streams = \"accounts\""), "are asked of nobody: name url as well"),
-        (own(with(url)), "lack order_book, from which a market's reference is to come"),
-        (own(GOOD.to_owned()), "lack order_book, from which a market's reference is to come"),
+        (own(with(url)), "name it in a [[market]], and order_book among the streams"),
+        (own(GOOD.to_owned()), "name it in a [[market]], and order_book among the streams"),
     ] {
         let refusal = refusal(&text, &with_secret(&[]));
         assert!(refusal.contains("streams") && refusal.contains(words), "{refusal}");
@@ -267,7 +272,10 @@ fn a_bad_variable_is_refused_by_its_name() {
         );
     }
     let certificates = refusal(&changed("url", "url = \"ws://a/\"").0, &with_secret(&[]));
-    assert!(certificates.starts_with("connector.toml:9: ca_file: certificates are for wss:"), "{certificates}");
+    assert!(
+        certificates.starts_with("connector.toml:9: ca_file: certificates are for https: and wss:"),
+        "{certificates}"
+    );
 }
 
 /// A file that is removed with the test.
@@ -403,5 +411,54 @@ fn the_variables_that_the_manifests_tests_allow_are_those_that_there_are() {
     let example = example();
     for name in settings {
         assert!(example.contains(name), "{name} sets nothing");
+    }
+}
+
+#[test]
+fn a_price_names_what_is_configured() {
+    let with = |price: &str| changed("reference = \"XLM/USD\"", &format!("reference = {price:?}")).0;
+    let usdc = "USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
+    let good = format!("max(XLM/USD, sdex(XLM, {usdc}, vwap=100), 0.1)");
+    let config = Config::parse("connector.toml", &with(&good), &with_secret(&[])).unwrap();
+    assert_eq!(config.markets[0].reference.to_string(), good);
+    for (price, why) in [
+        ("exchange(binance, XLMUSDT)", "the exchange binance, which is not configured: name it in an [[exchange]]"),
+        (&format!("sdex({usdc}, XLM)"), "which is not configured as written"),
+        ("max(XLM/USD", "ends where a comma"),
+    ] {
+        let (text, line) = changed("reference = \"XLM/USD\"", &format!("reference = {price:?}"));
+        let said = refusal(&text, &with_secret(&[]));
+        assert!(said.contains(why) && said.contains(&format!(":{line}")), "{said}");
+    }
+    let none = GOOD.replace("[reference]\nurl = \"wss://ws.kraken.com/v2\"\nca_file = \"/etc/exchange.pem\"\n", "");
+    let said = refusal(&none, &with_secret(&[]));
+    assert!(said.contains("name url in [reference]"), "{said}");
+}
+
+#[test]
+fn exchanges_are_of_kinds_that_are_known_and_have_what_they_need() {
+    let with = |exchange: &str| format!("{GOOD}[[exchange]]\n{exchange}\n");
+    let good = with(
+        "name = \"gecko\"\nkind = \"coingecko\"\nurl = \"https://api.coingecko.com/api/v3\"\nevery = \"30s\"\nstale_after = \"3m\"\n\
+         [[exchange]]\nname = \"depth\"\nkind = \"binance_depth\"\nurl = \"wss://stream.binance.com:9443/stream\"\n\
+         rest_url = \"https://api.binance.com\"\n",
+    );
+    let config = Config::parse("connector.toml", &good, &with_secret(&[])).unwrap();
+    let names: Vec<_> = config.exchanges.iter().map(|exchange| exchange.name.as_str()).collect();
+    assert_eq!(names, ["reference", "gecko", "depth"]);
+    for (exchange, why) in [
+        ("name = \"a\"\nkind = \"mtgox\"\nurl = \"wss://a/\"", "'mtgox' is no exchange that is known"),
+        ("name = \"a\"\nkind = \"kraken\"\nurl = \"https://a/\"", "'https://a/' is no WebSocket"),
+        ("name = \"a\"\nkind = \"coingecko\"\nurl = \"wss://a/\"", "'wss://a/' is no web address"),
+        ("name = \"a\"\nkind = \"binance_depth\"\nurl = \"wss://a/\"", "this says where the snapshot is"),
+        ("name = \"reference\"\nkind = \"kraken\"\nurl = \"wss://a/\"", "choose another name"),
+        ("name = \"a b\"\nkind = \"kraken\"\nurl = \"wss://a/\"", "'a b' is no name"),
+        (
+            "name = \"a\"\nkind = \"kraken\"\nurl = \"ws://a/\"\nca_file = \"/a.pem\"",
+            "certificates are for https: and wss:",
+        ),
+    ] {
+        let said = refusal(&with(exchange), &with_secret(&[]));
+        assert!(said.contains(why), "{exchange}: {said}");
     }
 }

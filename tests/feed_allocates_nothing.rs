@@ -6,7 +6,7 @@ mod recorded;
 use recorded::{committed, ledgers_of, marked, network_of};
 use std::sync::Arc;
 use stellar_connector::events::{ConnId, FeedEvent, NetEvent, NetPort, Now, Sink, Stage, Stamped, SymbolId};
-use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
+use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, PriceStreamConfig, SourceConfig};
 use stellar_connector::pipeline::allocations::{CountingAllocator, allocations_on_this_thread};
 use stellar_connector::stellar::{AccountId, Market, MarketTable};
 use stellar_connector::wire::http1::{HttpLimits, ResponseParser};
@@ -171,7 +171,7 @@ fn an_answer_is_read_without_an_allocation() {
 }
 
 fn price_feed() -> Feed {
-    let source = KrakenConfig {
+    let source = PriceStreamConfig {
         host: "ws.kraken.com".into(),
         path: "/v2".into(),
         symbols: vec![("XLM/USD".into(), SymbolId(0))],

@@ -262,7 +262,9 @@ fn a_market_is_quoted_around_its_own_book_as_horizon_streams_it() {
         bench.sandbox.core_address().port(),
     );
     let text = bench.configuration("").replace("[reference]", &horizon);
-    std::fs::write(bench.file(), text.replacen("reference = \"XLM/USD\"", "reference = \"horizon\"", 1)).unwrap();
+    let market = bench.sandbox.markets()[0];
+    let own = format!("reference = \"exchange(horizon, {}/{}, ask)\"", market.base, market.quote);
+    std::fs::write(bench.file(), text.replacen("reference = \"XLM/USD\"", &own, 1)).unwrap();
     let mut running = bench.start(&[]);
     until("quotes stand on both markets", || bench.quotes_stand());
     let ledger = || bench.status().and_then(|status| status["ledger"]["seq"].as_u64()).unwrap_or(0);
@@ -278,7 +280,7 @@ fn a_market_is_quoted_around_its_own_book_as_horizon_streams_it() {
     // A book and trades a market, and the account, at two servers.
     assert_eq!(names.filter(|name| name.starts_with("Horizon stream")).count(), 10);
     let reference = &status["markets"][0]["reference"];
-    assert!(reference["bid"].as_f64() < reference["ask"].as_f64(), "{reference}");
+    assert!(reference["mid"].as_f64() > Some(0.0), "{reference}");
     assert!(reference["age_ms"].as_u64() < Some(5_000), "{reference}");
     running.signal(rustix::process::Signal::TERM);
     let (status, said) = running.ended();
@@ -312,4 +314,36 @@ fn ledgers_from_stellar_rpc_alone_do_as_well() {
     running.signal(rustix::process::Signal::TERM);
     let (status, said) = running.ended();
     assert!(status.success(), "{said}");
+}
+
+#[test]
+fn markets_are_quoted_around_prices_made_of_several() {
+    let bench = Bench::new("expressions", "");
+    let other = format!(
+        "[[exchange]]\nname = \"other\"\nkind = \"kraken\"\nurl = \"ws://{}/v2\"\nstale_after = \"3s\"\n[account]",
+        bench.sandbox.price_address()
+    );
+    let mut text = bench.configuration("").replace("[account]", &other);
+    let (market, symbols) = (bench.sandbox.markets()[0], bench.sandbox.symbols());
+    let of_both = format!(
+        "median({first}, exchange(other, {first}, micro, stale=2s), sdex({}, {}, vwap=1))",
+        market.base,
+        market.quote,
+        first = symbols[0]
+    );
+    let turned = format!("invert(times(2, invert(exchange(other, {}, bid)), 0.5))", symbols[1]);
+    for (symbol, price) in symbols.iter().zip([&of_both, &turned]) {
+        text = text.replace(&format!("reference = \"{symbol}\""), &format!("reference = \"{price}\""));
+    }
+    std::fs::write(bench.file(), text).unwrap();
+    let mut running = bench.start(&[]);
+    until("quotes stand on both markets", || bench.quotes_stand());
+    let status = bench.status().unwrap();
+    let feeds: Vec<_> = status["feeds"].as_array().unwrap().iter().filter_map(|feed| feed["name"].as_str()).collect();
+    assert!(feeds.contains(&"reference price") && feeds.contains(&"other"), "{feeds:?}");
+    for market in status["markets"].as_array().unwrap() {
+        assert!(market["reference"]["mid"].as_f64().unwrap() > 0.0, "{market}");
+    }
+    running.signal(rustix::process::Signal::TERM);
+    assert!(running.ended().0.success());
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 use stellar_connector::events::{Clock, ConnId, FeedEvent, NetPort, Sink, Stage, Stamped, SymbolId};
-use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
+use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, PriceStreamConfig, SourceConfig};
 use stellar_connector::net::{ConnSettings, Endpoint, Reactor, Timing};
 use stellar_connector::pipeline::clock::SystemClock;
 use stellar_connector::stellar::{AccountId, Asset, AssetCode, Market, MarketTable, NetworkId};
@@ -98,7 +98,7 @@ impl Desk {
     fn open(dripping: Option<u16>) -> Self {
         let (port, wanted) = price_server();
         let tcp = |port| ConnSettings::lasting(Endpoint::Tcp { host: "127.0.0.1".into(), port });
-        let kraken = SourceConfig::Kraken(KrakenConfig {
+        let kraken = SourceConfig::Kraken(PriceStreamConfig {
             host: format!("127.0.0.1:{port}"),
             path: "/v2".into(),
             symbols: vec![("XLM/USD".into(), SymbolId(0))],

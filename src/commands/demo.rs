@@ -5,8 +5,8 @@
 use super::desk::{Desk, DeskError, Ended, Fault, Occasion, Told, engine_parts, is_up, told_to_end};
 use super::engine::{Engine, EngineError, EngineParts};
 use crate::config::{
-    Config, Core, Execution, Flight, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking, Reference,
-    WebSocketUrl, parse_duration,
+    Config, Core, Exchange, ExchangeKind, Execution, Flight, HttpAddress, Limits, Log, LogFormat, Market,
+    PriceExpression, PureMarketMaking, REFERENCE, WebSocketUrl, parse_duration,
 };
 use crate::events::LedgerClosed;
 use crate::events::views::MarketView;
@@ -154,18 +154,19 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
         },
         rpc: None,
         horizon: None,
-        reference: Reference {
-            url: WebSocketUrl {
+        exchanges: vec![Exchange {
+            name: REFERENCE.to_owned(),
+            kind: ExchangeKind::Kraken(WebSocketUrl {
                 secure: false,
                 host: price.ip().to_string(),
                 port: price.port(),
                 authority: price.to_string(),
                 path: "/v2".to_owned(),
-            },
+            }),
             roots: Roots::System,
             stale_after: Duration::from_secs(5),
             silent_after: Duration::from_secs(5),
-        },
+        }],
         signer: demo_signer(seed),
         max_offers: 1 << 16,
         execution: Execution {
@@ -186,10 +187,13 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
 
 /// The sandbox's first market, and what the demo does there.
 fn market(sandbox: &Sandbox) -> Market {
+    let Ok(reference) = PriceExpression::of_symbol(&sandbox.symbols()[0]) else {
+        unreachable!("the sandbox names its symbols as an exchange does");
+    };
     let units = |units: i64| Stroops(units * crate::stellar::STROOPS_PER_UNIT);
     Market {
         assets: sandbox.markets()[0],
-        reference: sandbox.symbols()[0].clone(),
+        reference,
         strategy: PureMarketMaking {
             bid_spread_bp: 10.0,
             ask_spread_bp: 10.0,

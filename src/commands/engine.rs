@@ -17,7 +17,7 @@ use crate::pipeline::wait::{Idle, Waker};
 use crate::risk::{MarketLimits, RefusalCounters, RiskGate};
 use crate::signer::{LocalSigner, Signer};
 use crate::stellar::LedgerSeq;
-use crate::strategy::{Strategy, StrategyStage, StrategyStageConfig};
+use crate::strategy::{Quoter, StrategyStage, StrategyStageConfig};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -41,7 +41,7 @@ pub struct EngineParts<S = LocalSigner> {
     /// Stage 3.
     pub strategy: StrategyStageConfig,
     /// What it runs.
-    pub strategies: Vec<Box<dyn Strategy>>,
+    pub strategies: Vec<Quoter>,
     /// Reference symbols.
     pub symbols: usize,
     /// The gate's limits, a market each.
@@ -352,7 +352,7 @@ fn stages<S: Signer>(parts: EngineParts<S>) -> Result<(Stages<S>, ViewsReader, A
     };
     let risk = RiskGate::new(parts.limits, parts.trading_enabled);
     let refusals = risk.counters();
-    let strategy = StrategyStage::new(parts.strategy, parts.strategies, parts.symbols);
+    let strategy = StrategyStage::new(parts.strategy, parts.strategies, parts.symbols, reader.clone());
     let stages = Seats {
         feed: Some(Feed::new(&parts.feed)?),
         book: Some(BookStage::new(book, writer)),

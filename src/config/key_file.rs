@@ -6,6 +6,7 @@ use crate::signer::LocalSigner;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 const KEY: &str = "secret_key_file";
@@ -40,22 +41,37 @@ fn twice(place: Place, other: &Place) -> ConfigError {
 }
 
 fn from_file(found: &Found) -> Result<LocalSigner, ConfigError> {
-    let path = &found.text;
-    let refuse = |why: String| found.place.clone().refuse_value(KEY, why);
-    let cannot = |error: std::io::Error| refuse(format!("cannot read {path}: {error}"));
+    let text =
+        secret_text(&found.text, "owns the account").map_err(|why| found.place.clone().refuse_value(KEY, why))?;
+    signer(&text, found.place.clone(), KEY)
+}
+
+/// What stands in a file that nobody else can read, and why that matters if somebody can: whoever reads it `does` that.
+fn secret_text(path: &str, does: &str) -> Result<Zeroizing<String>, String> {
+    let cannot = |error: std::io::Error| format!("cannot read {path}: {error}");
     let file = File::open(path).map_err(cannot)?;
     let about = file.metadata().map_err(cannot)?;
     if !about.is_file() {
-        return Err(refuse(format!("{path} is no file")));
+        return Err(format!("{path} is no file"));
     }
     if let Some(who) = who_else_reads(about.mode(), about.uid(), rustix::process::geteuid().as_raw()) {
-        return Err(refuse(format!(
-            "{path} can be read by {who}: whoever reads it owns the account; chmod 600 {path}"
-        )));
+        return Err(format!("{path} can be read by {who}: whoever reads it {does}; chmod 600 {path}"));
     }
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_FILE_BYTES).unwrap_or(0)));
     file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;
-    signer(&text, found.place.clone(), KEY)
+    Ok(text)
+}
+
+/// Reads a key for a server from a file that nobody else can read.
+///
+/// # Errors
+/// If there is none that a request could have.
+pub fn read_api_key(path: &Path) -> Result<Zeroizing<String>, String> {
+    let path = path.display().to_string();
+    let text = secret_text(&path, "can ask in our name")?;
+    let key = text.trim();
+    let good = !key.is_empty() && key.len() <= 256 && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Ok(Zeroizing::new(key.to_owned())) } else { Err(format!("{path} holds no key: one word is wanted")) }
 }
 
 fn signer(text: &str, place: Place, key: &'static str) -> Result<LocalSigner, ConfigError> {

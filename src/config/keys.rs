@@ -43,13 +43,23 @@ pub(super) struct Key {
     pub(super) doc: &'static str,
 }
 
+/// How often a table may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Often {
+    /// Once, or not at all: its keys say whether they need be there.
+    Once,
+    /// As often as wanted: `[[exchange]]`. The example has it commented out.
+    AnyNumber,
+    /// As often as wanted, and once at least: `[[market]]`.
+    AtLeastOnce,
+}
+
 /// A table of the file.
 #[derive(Debug)]
 pub(super) struct Section {
     /// Its name with those of the tables around it: `market.strategy`. The file itself is the empty one.
     pub(super) path: &'static str,
-    /// Whether there may be many: `[[market]]`.
-    pub(super) many: bool,
+    pub(super) often: Often,
     pub(super) doc: &'static str,
     pub(super) keys: &'static [Key],
 }
@@ -71,12 +81,13 @@ impl Key {
 
 use Kind::{Decimal, Flag, Integer, Text};
 use Need::{Default, Optional, Required, Shown};
+use Often::{AnyNumber, AtLeastOnce, Once};
 
 /// All sections, in the order in which they are printed.
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         path: "",
-        many: false,
+        often: Once,
         doc: "A variable of the environment, where one is named, goes before the file. Times are written 500ms, 30s or 5m.",
         keys: &[
             key(
@@ -107,7 +118,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "core",
-        many: false,
+        often: Once,
         doc: "The stellar-core that ledgers are read from and transactions are sent to.",
         keys: &[
             key(
@@ -115,7 +126,8 @@ pub(super) const SECTIONS: &[Section] = &[
                 Text,
                 Shown,
                 "\"pipe:/run/stellar-core/meta.pipe\"",
-                "Where its METADATA_OUTPUT_STREAM is read: pipe:/path, unix:/path or tcp://host:port. Without it ledgers come from [rpc]; with both, whoever is first is heard.",
+                "Where its METADATA_OUTPUT_STREAM is read: pipe:/path, unix:/path, tcp://host:port, or fd:N for a pipe that \
+                 was inherited as this descriptor. Without it ledgers come from [rpc]; with both, whoever is first is heard.",
             )
             .or(&["CORE_META_STREAM"]),
             key(
@@ -138,7 +150,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "rpc",
-        many: false,
+        often: Once,
         doc: "Stellar RPC, to read ledgers from (getLedgers). The endpoints race: the first to have the next ledger is heard.",
         keys: &[
             key(
@@ -170,7 +182,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "horizon",
-        many: false,
+        often: Once,
         doc: "Horizon, to ask for what was on the ledger before its stream began, and to compare the books with: offers, pools \
               and accounts.",
         keys: &[
@@ -214,8 +226,8 @@ pub(super) const SECTIONS: &[Section] = &[
                 Default,
                 "\"none\"",
                 "What is heard of Horizon as it happens: none, all, or some of order_book, trades, accounts with commas between. \
-                 order_book makes the market's own best bid and ask (ours among them) a price, which a market has by \
-                 reference = \"horizon\"; trades add the last price; accounts are checked against the ledgers. A server counts \
+                 order_book makes the market's own best bid and ask (ours among them) a price, for expressions: \
+                 exchange(horizon, XLM/USDC:G...); trades add the last price; accounts are checked against the ledgers. A server counts \
                  each stream as a request a ledger, 720 an hour: all together may take half of requests_per_hour.",
             ),
             key(
@@ -230,10 +242,10 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "reference",
-        many: false,
+        often: Once,
         doc: "The reference price: Kraken's ticker (WebSocket API v2), or a server that speaks like it.",
         keys: &[
-            key("url", Text, Required, "\"wss://ws.kraken.com/v2\"", "ws://host:port/path or wss://host:port/path."),
+            key("url", Text, Shown, "\"wss://ws.kraken.com/v2\"", "ws://host:port/path or wss://host:port/path."),
             key(
                 "ca_file",
                 Text,
@@ -252,8 +264,55 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        path: "exchange",
+        often: AnyNumber,
+        doc: "More reference prices, for the expressions of markets: exchange(name, symbol).",
+        keys: &[
+            key("name", Text, Required, "\"binance\"", "How expressions call it: letters, digits, - and _; not reference."),
+            key(
+                "kind",
+                Text,
+                Required,
+                "\"binance\"",
+                "kraken, coinbase, binance (best prices), binance_depth (whole books), or coingecko.",
+            ),
+            key(
+                "url",
+                Text,
+                Required,
+                "\"wss://stream.binance.com:9443/stream\"",
+                "wss://… or ws://…; for coingecko https://… or http://….",
+            ),
+            key(
+                "rest_url",
+                Text,
+                Optional,
+                "\"https://api.binance.com/\"",
+                "For binance_depth, which wants it: where the books' snapshots are asked for.",
+            ),
+            key(
+                "ca_file",
+                Text,
+                Optional,
+                "\"/etc/ssl/certs/exchange.pem\"",
+                "For wss and https: the certificates to trust, in PEM, instead of the system's.",
+            ),
+            key(
+                "api_key_file",
+                Text,
+                Optional,
+                "\"/run/secrets/coingecko\"",
+                "For coingecko: a file with the key; others must not be able to read it.",
+            )
+            .or(&["COINGECKO_API_KEY_FILE"]),
+            key("stale_after", Text, Default, "\"5s\"", "A price older than this is not used, unless the expression says so."),
+            key("silent_after", Text, Default, "\"5s\"", "A connection on which nothing came for so long is opened anew."),
+            key("every", Text, Default, "\"60s\"", "For coingecko: how often it is asked."),
+        ],
+    },
+    Section {
         path: "account",
-        many: false,
+        often: Once,
         doc: "The account that trades. Its secret key is given in exactly one way: this key, STELLAR_SECRET_KEY_FILE (a file \
               as well), or STELLAR_SECRET_KEY (the key itself).",
         keys: &[key(
@@ -268,7 +327,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "book",
-        many: false,
+        often: Once,
         doc: "The order books.",
         keys: &[key(
             "max_offers",
@@ -280,7 +339,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "execution",
-        many: false,
+        often: Once,
         doc: "How transactions are made and sent.",
         keys: &[
             key(
@@ -317,7 +376,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "placement",
-        many: false,
+        often: Once,
         doc: "Which cores the stages run on.",
         keys: &[key(
             "plan",
@@ -330,7 +389,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "observe",
-        many: false,
+        often: Once,
         doc: "The status page, metrics and probes.",
         keys: &[key(
             "listen",
@@ -343,7 +402,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "flight",
-        many: false,
+        often: Once,
         doc: "The flight recorder: keeps the last inputs, so that an incident can be replayed. No secret goes into it.",
         keys: &[
             key(
@@ -358,7 +417,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "log",
-        many: false,
+        often: Once,
         doc: "The log, on standard error.",
         keys: &[
             key("level", Text, Default, "\"INFO\"", "ERROR, WARN, INFO, DEBUG or TRACE.").or(&["LOG_LEVEL"]),
@@ -367,7 +426,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "market",
-        many: true,
+        often: AtLeastOnce,
         doc: "A market to make, with what is quoted there; as many as wanted.",
         keys: &[
             key("base", Text, Required, "\"XLM\"", "What is bought and sold: XLM, or CODE:ISSUER."),
@@ -378,12 +437,22 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN\"",
                 "What it is paid in.",
             ),
-            key("reference", Text, Required, "\"XLM/USD\"", "The symbol of its price at the reference, or horizon: see streams in [horizon]."),
+            key(
+                "reference",
+                Text,
+                Required,
+                "\"XLM/USD\"",
+                "The price that is quoted around: a symbol of the exchange of [reference], or an expression of numbers, \
+                 exchange(name, symbol), sdex(base, quote), invert, times, max, min and median. What of an exchange: mid, bid, \
+                 ask, last or micro; of a market of this file, without our own offers: those, pool, or vwap=amount of base. \
+                 stale=2s: how old it may be. If any input is too old, or missing, nothing is quoted. As in \
+                 \"median(XLM/USD, exchange(binance, XLMUSDT, micro, stale=2s), sdex(XLM, USDC:G..., vwap=5000))\".",
+            ),
         ],
     },
     Section {
         path: "market.strategy",
-        many: false,
+        often: Once,
         doc: "What is quoted.",
         keys: &[
             key("kind", Text, Default, "\"pure_market_making\"", "pure_market_making: quotes around the reference's middle."),
@@ -403,7 +472,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "market.limits",
-        many: false,
+        often: Once,
         doc: "What no quote may pass, whatever the strategy wants.",
         keys: &[
             key("max_order_amount", Decimal, Required, "1000", "The most base that one quote may offer."),
@@ -429,6 +498,11 @@ pub(super) fn section(path: &str) -> &'static Section {
 }
 
 impl Section {
+    /// Whether there may be more than one: `[[market]]`.
+    pub(super) fn is_many(&self) -> bool {
+        self.often != Once
+    }
+
     /// The key of this name, which must be one of the table.
     pub(super) fn key(&self, name: &str) -> &'static Key {
         match self.keys.iter().find(|key| key.name == name) {
@@ -475,7 +549,7 @@ pub(super) fn hint(section: &Section, unknown: &str) -> String {
 const COMMENT_WIDTH: usize = 110;
 
 /// A configuration file with every key and what it means. Keys that need not be there and have no default are
-/// commented out (`#key`, without a space), unless most want them.
+/// commented out (`#key`, without a space), and so are tables that most do without.
 #[must_use]
 pub fn example() -> String {
     let mut text = String::new();
@@ -483,17 +557,18 @@ pub fn example() -> String {
         let gap = if section.path.is_empty() { "" } else { "\n" };
         text.push_str(gap);
         comment(&mut text, section.doc);
-        match (section.path, section.many) {
+        let off = if section.often == AnyNumber { "#" } else { "" };
+        match (section.path, section.often) {
             ("", _) => text.push('\n'),
-            (path, false) => line(&mut text, &format!("[{path}]")),
-            (path, true) => line(&mut text, &format!("[[{path}]]")),
+            (path, Once) => line(&mut text, &format!("[{path}]")),
+            (path, AnyNumber | AtLeastOnce) => line(&mut text, &format!("{off}[[{path}]]")),
         }
         for key in section.keys {
             match key.variables {
                 [] => comment(&mut text, key.doc),
                 variables => comment(&mut text, &format!("{} ({})", key.doc, variables.join(", "))),
             }
-            let off = if key.need == Optional { "#" } else { "" };
+            let off = if key.need == Optional { "#" } else { off };
             line(&mut text, &format!("{off}{} = {}", key.name, key.value));
         }
     }

@@ -7,6 +7,7 @@
 //! nothing does not exist. A variable of the environment goes before the file. Every key is documented in one table, of
 //! which [`example`] is the printed form.
 
+mod expression;
 mod failure;
 mod key_file;
 mod keys;
@@ -15,7 +16,9 @@ mod source;
 mod sources;
 mod values;
 
+pub use expression::{PriceExpression, REFERENCE, Term};
 pub use failure::{ConfigError, Place, Problem};
+pub use key_file::read_api_key;
 pub use keys::example;
 pub use source::Environment;
 pub use values::{HttpAddress, HttpUrl, WebSocketUrl, meta_stream, parse_duration};
@@ -44,8 +47,8 @@ pub struct Config {
     pub rpc: Option<Rpc>,
     /// Horizon.
     pub horizon: Option<Horizon>,
-    /// The reference price.
-    pub reference: Reference,
+    /// Sources of prices, none of one name.
+    pub exchanges: Vec<Exchange>,
     /// Signs for the account that trades.
     pub signer: LocalSigner,
     /// Offers that the books hold together, at least 1.
@@ -132,20 +135,38 @@ impl HorizonStreams {
     }
 }
 
-/// The reference of a market whose price is that of its own book, as Horizon streams it.
+/// How expressions call Horizon's streams, and a market's own among them.
 pub const HORIZON_REFERENCE: &str = "horizon";
 
-/// Where reference prices come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The server.
-    pub url: WebSocketUrl,
+/// A source of prices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// How expressions call it.
+    pub name: String,
+    /// What it is, and where.
+    pub kind: ExchangeKind,
     /// Whom to trust, if it goes through TLS.
+    #[serde(skip)]
     pub roots: Roots,
     /// An older price is not used.
     pub stale_after: Duration,
     /// A connection that was silent for so long is opened anew.
     pub silent_after: Duration,
+}
+
+/// What a source of prices is, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExchangeKind {
+    /// Kraken's ticker.
+    Kraken(WebSocketUrl),
+    /// Coinbase Advanced Trade.
+    Coinbase(WebSocketUrl),
+    /// Binance's book ticker.
+    Binance(WebSocketUrl),
+    /// Binance's whole books: the stream, and where their snapshots are.
+    BinanceDepth(WebSocketUrl, HttpUrl),
+    /// CoinGecko: where, how often, and the file that holds a key.
+    CoinGecko(HttpUrl, Duration, Option<PathBuf>),
 }
 
 /// How transactions are made and sent.
@@ -197,12 +218,20 @@ pub enum LogFormat {
 pub struct Market {
     /// Its assets.
     pub assets: crate::stellar::Market,
-    /// The symbol of its price at the reference.
-    pub reference: String,
+    /// The price that is quoted around.
+    pub reference: PriceExpression,
     /// What is quoted.
     pub strategy: PureMarketMaking,
     /// What no quote may pass.
     pub limits: Limits,
+}
+
+impl Market {
+    /// How expressions call its book, as Horizon streams it.
+    #[must_use]
+    pub fn horizon_symbol(&self) -> String {
+        format!("{}/{}", self.assets.base, self.assets.quote)
+    }
 }
 
 /// Quotes around the reference's middle, on both sides.

@@ -4,9 +4,9 @@ use super::failure::{ConfigError, Place, Problem, holds_secret};
 use super::source::{Environment, Node, Source};
 use super::values::{self, amount, basis_points, flag, integer, parse_duration, price};
 use super::{
-    Config, Core, Execution, Flight, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, key_file, sources,
+    Config, Core, Execution, Flight, HORIZON_REFERENCE, Limits, Log, LogFormat, Market, PriceExpression,
+    PureMarketMaking, REFERENCE, Term, key_file, sources,
 };
-use crate::net::Roots;
 use crate::pipeline::placement::PlanRequest;
 use crate::stellar::{Asset, LedgerSeq, MarketTable, Stroops};
 use std::collections::BTreeMap;
@@ -50,8 +50,8 @@ impl Config {
             network_passphrase,
             rpc: sources::rpc(&root.section("rpc")?)?,
             horizon: sources::horizon(&root.section("horizon")?)?,
+            exchanges: sources::exchanges(&root)?,
             core: core(&root)?,
-            reference: reference(&root.section("reference")?)?,
             max_offers: root.section("book")?.get("max_offers", integer(1..=1 << 24))?,
             execution: execution(&root.section("execution")?)?,
             placement: root.section("placement")?.get("plan", str::parse::<PlanRequest>)?,
@@ -62,7 +62,43 @@ impl Config {
             signer: key_file::read(&root.section("account")?, environment)?,
         };
         sources::check_streams(&root.section("horizon")?, config.horizon.as_ref(), &config.markets)?;
+        check_expressions(&root, &config)?;
         Ok(config)
+    }
+}
+
+/// Whether every name in the markets' expressions is one that is configured.
+fn check_expressions(root: &Node<'_>, config: &Config) -> Result<(), ConfigError> {
+    for (node, market) in root.sections("market")?.iter().zip(&config.markets) {
+        let mut unknown = None;
+        market.reference.term.visit(&mut |term| unknown = unknown.take().or_else(|| unknown_name(term, config)));
+        if let Some(why) = unknown {
+            return Err(node.place_of("reference").refuse_value("reference", why));
+        }
+    }
+    Ok(())
+}
+
+fn unknown_name(term: &Term, config: &Config) -> Option<String> {
+    match term {
+        Term::Exchange { exchange, symbol, .. } if exchange == HORIZON_REFERENCE => {
+            let heard = config.horizon.as_ref().is_some_and(|horizon| horizon.streams.order_book);
+            let known = heard && config.markets.iter().any(|market| market.horizon_symbol() == *symbol);
+            let how = "name it in a [[market]], and order_book among the streams of [horizon]";
+            (!known).then(|| format!("wants {symbol} as Horizon streams it, which is not configured: {how}"))
+        }
+        Term::Exchange { exchange, symbol, .. } => {
+            let known = config.exchanges.iter().any(|known| known.name == *exchange);
+            let how = if exchange == REFERENCE { "url in [reference]" } else { "it in an [[exchange]]" };
+            (!known).then(|| format!("wants {symbol} of the exchange {exchange}, which is not configured: name {how}"))
+        }
+        Term::Sdex { assets: wanted, .. } => {
+            let known = |market: &Market| market.assets == *wanted;
+            let crate::stellar::Market { base, quote } = wanted;
+            let why = "which is not configured as written: name it in a [[market]], or turn the assets and invert";
+            (!config.markets.iter().any(known)).then(|| format!("wants the market {base}/{quote}, {why}"))
+        }
+        _ => None,
     }
 }
 
@@ -93,21 +129,6 @@ fn core(root: &Node<'_>) -> Result<Core, ConfigError> {
         http: node.get("http", values::http_address)?,
         connections: node.get("connections", integer(1..=16))?,
         late_after: node.get("late_after", parse_duration)?,
-    })
-}
-
-fn reference(node: &Node<'_>) -> Result<Reference, ConfigError> {
-    let url = node.get("url", values::web_socket)?;
-    let file: Option<PathBuf> = node.maybe("ca_file", str::parse)?;
-    if file.is_some() && !url.secure {
-        let why = "certificates are for wss: addresses, and url is none: strike one or change the other";
-        return Err(node.place_of("ca_file").refuse_value("ca_file", why));
-    }
-    Ok(Reference {
-        url,
-        roots: file.map_or(Roots::System, Roots::PemFile),
-        stale_after: node.get("stale_after", parse_duration)?,
-        silent_after: node.get("silent_after", parse_duration)?,
     })
 }
 
@@ -195,7 +216,7 @@ fn market(node: &Node<'_>) -> Result<Market, ConfigError> {
     let strategy = strategy(&node.section("strategy")?)?;
     let limits = limits(&node.section("limits")?, &strategy)?;
     let assets = crate::stellar::Market { base, quote };
-    Ok(Market { assets, reference: node.get("reference", values::symbol)?, strategy, limits })
+    Ok(Market { assets, reference: node.get("reference", str::parse::<PriceExpression>)?, strategy, limits })
 }
 
 fn strategy(node: &Node<'_>) -> Result<PureMarketMaking, ConfigError> {

@@ -124,14 +124,14 @@ impl<'a> Node<'a> {
             other => Err(self.wrong_kind(value, name, other, section)),
         };
         match entry.get_ref() {
-            DeValue::Array(array) if section.many => array.iter().map(node).collect(),
-            other if section.many => Err(self.wrong_kind(entry, name, other, section)),
+            DeValue::Array(array) if section.is_many() => array.iter().map(node).collect(),
+            other if section.is_many() => Err(self.wrong_kind(entry, name, other, section)),
             _ => Ok(vec![node(entry)?]),
         }
     }
 
     fn wrong_kind(&self, at: &Spanned<DeValue<'_>>, name: &str, value: &DeValue<'_>, of: &Section) -> ConfigError {
-        let wanted = if of.many {
+        let wanted = if of.is_many() {
             "a list of tables, each headed [[market]],"
         } else {
             "a table, headed by its name in brackets,"

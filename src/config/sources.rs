@@ -1,16 +1,19 @@
-//! Where ledgers, and what came before them, come from.
+//! Where ledgers and prices come from.
 
 use super::failure::ConfigError;
 use super::source::Node;
 use super::values::{self, HttpUrl, integer, parse_duration};
-use super::{HORIZON_REFERENCE, Horizon, HorizonStreams, Market, Rpc};
+use super::{Exchange, ExchangeKind, Horizon, HorizonStreams, Market, REFERENCE, Rpc};
 use crate::net::Roots;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Connections that streams may have: a feed has 255.
 const MAX_STREAM_CONNECTIONS: usize = 200;
 /// Ledgers close every five seconds.
 const LEDGERS_PER_HOUR: usize = 720;
+/// The most sections `[[exchange]]`: each has a connection or two, of 255 in all.
+const MAX_EXCHANGES: usize = 64;
 
 pub(super) fn rpc(node: &Node<'_>) -> Result<Option<Rpc>, ConfigError> {
     let endpoints = servers(node)?;
@@ -50,9 +53,6 @@ pub(super) fn horizon(node: &Node<'_>) -> Result<Option<Horizon>, ConfigError> {
 pub(super) fn check_streams(node: &Node<'_>, horizon: Option<&Horizon>, markets: &[Market]) -> Result<(), ConfigError> {
     let refuse = |why: String| Err(node.place_of("streams").refuse_value("streams", why));
     let streams = horizon.map_or_else(HorizonStreams::default, |horizon| horizon.streams);
-    if !streams.order_book && markets.iter().any(|market| market.reference == HORIZON_REFERENCE) {
-        return refuse("lack order_book, from which a market's reference is to come".to_owned());
-    }
     let Some(horizon) = horizon else { return Ok(()) };
     let connections = streams.count(markets.len()) * horizon.servers.len();
     if connections > MAX_STREAM_CONNECTIONS {
@@ -111,8 +111,109 @@ fn servers(node: &Node<'_>) -> Result<Vec<HttpUrl>, ConfigError> {
 fn roots(node: &Node<'_>, secure: bool) -> Result<Roots, ConfigError> {
     let file: Option<PathBuf> = node.maybe("ca_file", str::parse)?;
     if file.is_some() && !secure {
-        let why = "certificates are for https: addresses, and there is none: strike one or change the other";
+        let why = "certificates are for https: and wss: addresses, and there is none: strike one or change the other";
         return Err(node.place_of("ca_file").refuse_value("ca_file", why));
     }
     Ok(file.map_or(Roots::System, Roots::PemFile))
+}
+
+pub(super) fn exchanges(root: &Node<'_>) -> Result<Vec<Exchange>, ConfigError> {
+    let nodes = root.sections("exchange")?;
+    if nodes.len() > MAX_EXCHANGES {
+        let why = format!("{} are configured, at most {MAX_EXCHANGES} are possible", nodes.len());
+        return Err(root.place().refuse_value("exchange", why));
+    }
+    let mut seen = BTreeMap::new();
+    let mut exchanges = Vec::with_capacity(nodes.len() + 1);
+    exchanges.extend(reference(&root.section("reference")?)?);
+    for node in &nodes {
+        let exchange = exchange(node)?;
+        let place = node.place_of("name");
+        if let Some(first) = seen.insert(exchange.name.clone(), place.clone()) {
+            let why = format!("'{}' is taken, first at {first}: choose another name", exchange.name);
+            return Err(place.refuse_value("name", why));
+        }
+        exchanges.push(exchange);
+    }
+    Ok(exchanges)
+}
+
+/// The exchange of `[reference]`, if it has one.
+fn reference(node: &Node<'_>) -> Result<Option<Exchange>, ConfigError> {
+    let Some(url) = node.maybe("url", values::web_socket)? else { return Ok(None) };
+    Ok(Some(Exchange {
+        name: REFERENCE.to_owned(),
+        roots: roots(node, url.secure)?,
+        kind: ExchangeKind::Kraken(url),
+        stale_after: node.get("stale_after", parse_duration)?,
+        silent_after: node.get("silent_after", parse_duration)?,
+    }))
+}
+
+fn exchange(node: &Node<'_>) -> Result<Exchange, ConfigError> {
+    let web_socket = || node.get("url", values::web_socket);
+    let http = || node.get("url", values::http_url);
+    let kind = node.get("kind", |text| Kind::of(text).ok_or_else(|| Kind::wanted(text)))?;
+    let kind = match kind {
+        Kind::Kraken => ExchangeKind::Kraken(web_socket()?),
+        Kind::Coinbase => ExchangeKind::Coinbase(web_socket()?),
+        Kind::Binance => ExchangeKind::Binance(web_socket()?),
+        Kind::BinanceDepth => match node.maybe("rest_url", values::http_url)? {
+            Some(rest) => ExchangeKind::BinanceDepth(web_socket()?, rest),
+            None => {
+                let why = "is missing: a book is a snapshot and what follows it, and this says where the snapshot is";
+                return Err(node.place().refuse_value("rest_url", why));
+            }
+        },
+        Kind::CoinGecko => {
+            let file = node.maybe("api_key_file", str::parse)?;
+            ExchangeKind::CoinGecko(http()?, node.get("every", parse_duration)?, file)
+        }
+    };
+    Ok(Exchange {
+        name: node.get("name", values::exchange_name)?,
+        roots: roots(node, kind.is_secure())?,
+        kind,
+        stale_after: node.get("stale_after", parse_duration)?,
+        silent_after: node.get("silent_after", parse_duration)?,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Kraken,
+    Coinbase,
+    Binance,
+    BinanceDepth,
+    CoinGecko,
+}
+
+impl Kind {
+    const ALL: [(&'static str, Self); 5] = [
+        ("kraken", Self::Kraken),
+        ("coinbase", Self::Coinbase),
+        ("binance", Self::Binance),
+        ("binance_depth", Self::BinanceDepth),
+        ("coingecko", Self::CoinGecko),
+    ];
+
+    fn of(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind)
+    }
+
+    fn wanted(text: &str) -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|(name, _)| *name).collect();
+        format!("'{text}' is no exchange that is known: write one of {}", names.join(", "))
+    }
+}
+
+impl ExchangeKind {
+    /// Whether any of its connections goes through TLS.
+    fn is_secure(&self) -> bool {
+        match self {
+            Self::Kraken(url) | Self::Coinbase(url) | Self::Binance(url) => url.secure,
+            Self::BinanceDepth(url, rest) => url.secure || rest.secure,
+            Self::CoinGecko(url, ..) => url.secure,
+        }
+    }
 }

@@ -207,8 +207,20 @@ pub(super) fn http_url(text: &str) -> Result<HttpUrl, String> {
     Ok(HttpUrl { secure, host, port, authority: authority.to_owned(), prefix })
 }
 
+/// How an exchange is called in expressions.
+pub(super) fn exchange_name(text: &str) -> Result<String, String> {
+    let good = (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    match good {
+        true if text == "reference" => Err("'reference' is the exchange of [reference]: choose another name".into()),
+        true if text == "horizon" => Err("'horizon' is the one of [horizon]: choose another name".into()),
+        true => Ok(text.to_owned()),
+        false => Err(format!("'{text}' is no name: write letters, digits, - and _, 32 at most")),
+    }
+}
+
 /// A WebSocket's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebSocketUrl {
     /// Whether it goes through TLS.
     pub secure: bool,

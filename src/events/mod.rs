@@ -6,6 +6,7 @@
 
 mod decision;
 mod execution;
+mod expression;
 mod ledger;
 mod market;
 mod quotes;
@@ -16,6 +17,7 @@ pub mod views;
 
 pub use decision::{Control, Decision, ExecutionInput, HaltReason, Quote, QuoteBatch, StrategyInput};
 pub use execution::{ExecutionEvent, Fate, Resolution, Submission, SubmitAnswer, SubmitReport, WithheldReason};
+pub use expression::{BadSteps, Expression, Inputs, MAX_STEPS, Quoted, Step, Value};
 pub use ledger::{
     FeedEvent, FeedFault, LedgerBegin, LedgerEnd, OfferChange, OwnAccount, OwnTransaction, OwnTrustLine, PoolChange,
     ReferencePrice, SymbolId, Trade, TradeVenue, TxOutcome,

@@ -38,7 +38,13 @@ pub enum SourceConfig {
     /// Horizon's streams of order books, trades and our accounts; for each stream a connection a server.
     HorizonStream(HorizonStreamConfig),
     /// Kraken's ticker, or a server that speaks like it.
-    Kraken(KrakenConfig),
+    Kraken(PriceStreamConfig),
+    /// Coinbase Advanced Trade.
+    Coinbase(PriceStreamConfig),
+    /// Binance: one connection for the book ticker; for depth a second, which asks for its snapshot.
+    Binance(BinanceConfig),
+    /// CoinGecko's simple prices.
+    CoinGecko(CoinGeckoConfig),
 }
 
 /// Stellar RPC.
@@ -107,12 +113,48 @@ pub struct HorizonStreamConfig {
     pub return_after_ns: u64,
 }
 
-/// A price source.
+/// Binance.
 #[derive(Clone, Debug)]
-pub struct KrakenConfig {
+pub struct BinanceConfig {
+    /// The stream; its path is `/stream`.
+    pub stream: PriceStreamConfig,
+    /// For whole books: where their snapshots are asked for (`api.binance.com`). Without it the book ticker is followed.
+    pub depth: Option<HttpPlace>,
+}
+
+/// CoinGecko.
+#[derive(Clone, Debug)]
+pub struct CoinGeckoConfig {
+    /// The server: `api.coingecko.com`, `/api/v3`.
+    pub server: HttpPlace,
+    /// A key, sent as `x-cg-demo-api-key` (or `x-cg-pro-api-key` to the host of paying customers).
+    pub api_key: Option<Secret>,
+    /// Coin and currency (`stellar`, `usd`), and how we name the pair.
+    pub pairs: Vec<((String, String), SymbolId)>,
+    /// How often it is asked, nanoseconds.
+    pub every_ns: u64,
+    /// How long an answer is waited for, nanoseconds.
+    pub answer_timeout_ns: u64,
+    /// The jitter of pauses follows from it.
+    pub seed: u64,
+}
+
+/// A word that is never shown.
+#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct Secret(pub String);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A price source over a WebSocket.
+#[derive(Clone, Debug)]
+pub struct PriceStreamConfig {
     /// As in the `Host` header: `ws.kraken.com`, with its port if that is not the scheme's.
     pub host: String,
-    /// `/v2`.
+    /// Path and query, such as `/v2`.
     pub path: String,
     /// The symbols to subscribe to, as the server names them, and as we do.
     pub symbols: Vec<(String, SymbolId)>,
@@ -217,10 +259,11 @@ impl SourceConfig {
     #[must_use]
     pub fn connections(&self) -> usize {
         match self {
-            Self::CoreMeta | Self::Kraken(_) => 1,
+            Self::CoreMeta | Self::Kraken(_) | Self::Coinbase(_) | Self::CoinGecko(_) => 1,
             Self::Rpc(rpc) => rpc.endpoints.len(),
             Self::HorizonSweep(sweep) => sweep.servers.len(),
             Self::HorizonStream(stream) => stream.streams() * stream.servers.len(),
+            Self::Binance(binance) => 1 + usize::from(binance.depth.is_some()),
         }
     }
 
@@ -231,15 +274,22 @@ impl SourceConfig {
     }
 
     fn check(&self) -> Result<(), FeedConfigError> {
-        let Self::Kraken(kraken) = self else { return Ok(()) };
-        if kraken.symbols.is_empty() {
+        let mut names: Vec<String> = match self {
+            Self::CoreMeta | Self::Rpc(_) | Self::HorizonSweep(_) | Self::HorizonStream(_) => return Ok(()),
+            Self::Kraken(PriceStreamConfig { symbols, .. })
+            | Self::Coinbase(PriceStreamConfig { symbols, .. })
+            | Self::Binance(BinanceConfig { stream: PriceStreamConfig { symbols, .. }, .. }) => {
+                symbols.iter().map(|(name, _)| name.clone()).collect()
+            }
+            Self::CoinGecko(gecko) => gecko.pairs.iter().map(|((coin, money), _)| format!("{coin}/{money}")).collect(),
+        };
+        if names.is_empty() {
             return Err(FeedConfigError::Symbols("no symbols: name at least one, such as XLM/USD".into()));
         }
-        if kraken.symbols.len() > MAX_SYMBOLS {
-            let count = kraken.symbols.len();
+        if names.len() > MAX_SYMBOLS {
+            let count = names.len();
             return Err(FeedConfigError::Symbols(format!("{count} symbols, more than the possible {MAX_SYMBOLS}")));
         }
-        let mut names: Vec<_> = kraken.symbols.iter().map(|(name, _)| name).collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(FeedConfigError::Symbols(format!("the symbol {} twice", pair[0]))),

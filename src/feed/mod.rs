@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! core's pipe ── record marks ── skim ─▶ collected, whole ─▶ continuity ─▶ LedgerBegin … LedgerEnd
-//! Kraken ─────── WebSocket ───── JSON ─▶ checked ─────────────────────────▶ ReferencePrice
+//! exchanges ──── WebSocket ───── JSON ─▶ checked ─────────────────────────▶ ReferencePrice
+//! CoinGecko ──── HTTP ────────── JSON ─▶ checked ─────────────────────────▶ ReferencePrice
 //! Horizon ────── event streams ─ JSON ─▶ checked ─────────────────────────▶ ReferencePrice, Fault(UnseenChange)
 //! ```
 //!
@@ -24,6 +25,7 @@
 //! | a ledger number too far | `Fault(Gap)`, **then the ledger**: what it says is true, only what lay between is not known | stays |
 //! | the next number, but another previous hash | `Fault(Gap)`, `FeedDown`, the chain is forgotten | reset |
 //! | a ledger that came before | nothing; it is counted | stays |
+//! | a number of a price source's messages (of its book's updates) that does not follow | `Fault(Gap)` | Coinbase: reset; Binance: stays, that book waits for a snapshot |
 //! | silence of a price source, or of a stream of Horizon | `FeedDown` | reset |
 //! | a change of our account that Horizon shows, and the ledgers do not | `Fault(UnseenChange)` | stays |
 //!
@@ -33,11 +35,15 @@
 
 mod account_states;
 mod accounts;
+mod binance;
 mod cadence;
+mod coinbase;
+mod coingecko;
 mod collector;
 mod config;
 mod core_meta;
 mod counters;
+mod depth_book;
 mod failover;
 mod horizon;
 mod horizon_stream;
@@ -51,14 +57,18 @@ mod pools;
 mod port;
 mod rpc;
 mod source;
+mod subscriber;
 
 pub use config::{
-    FeedConfig, FeedConfigError, FeedLimits, HorizonStreamConfig, HorizonSweepConfig, HttpPlace, KrakenConfig,
-    RpcConfig, SourceConfig,
+    BinanceConfig, CoinGeckoConfig, FeedConfig, FeedConfigError, FeedLimits, HorizonStreamConfig, HorizonSweepConfig,
+    HttpPlace, PriceStreamConfig, RpcConfig, Secret, SourceConfig,
 };
 pub use counters::SourceCounters;
 
 use crate::events::{ConnId, FeedEvent, MonoNanos, NetEvent, NetPort, Now, Outbox, Sink, Stage, Stamped};
+use binance::Binance;
+use coinbase::Coinbase;
+use coingecko::CoinGecko;
 use core_meta::CoreMeta;
 use horizon::Horizon;
 use horizon_stream::HorizonStream;
@@ -94,6 +104,9 @@ enum Source {
     HorizonSweep(Box<HorizonSweep>),
     HorizonStream(Box<HorizonStream>),
     Kraken(Box<Kraken>),
+    Coinbase(Box<Coinbase>),
+    Binance(Box<Binance>),
+    CoinGecko(Box<CoinGecko>),
 }
 
 /// Calls the same of whichever source it is.
@@ -105,6 +118,9 @@ macro_rules! each {
             Source::HorizonSweep($machine) => $call,
             Source::HorizonStream($machine) => $call,
             Source::Kraken($machine) => $call,
+            Source::Coinbase($machine) => $call,
+            Source::Binance($machine) => $call,
+            Source::CoinGecko($machine) => $call,
         }
     };
 }
@@ -117,6 +133,9 @@ impl Source {
             SourceConfig::HorizonSweep(config) => Self::HorizonSweep(Box::new(HorizonSweep::new(config, feed))),
             SourceConfig::HorizonStream(config) => Self::HorizonStream(Box::new(HorizonStream::new(config, feed))),
             SourceConfig::Kraken(config) => Self::Kraken(Box::new(Kraken::new(config)?)),
+            SourceConfig::Coinbase(config) => Self::Coinbase(Box::new(Coinbase::new(config)?)),
+            SourceConfig::Binance(config) => Self::Binance(Box::new(Binance::new(config)?)),
+            SourceConfig::CoinGecko(config) => Self::CoinGecko(Box::new(CoinGecko::new(config))),
         })
     }
 
@@ -125,7 +144,7 @@ impl Source {
         match self {
             Self::CoreMeta(_) => 0,
             Self::Rpc(_) | Self::HorizonSweep(_) | Self::HorizonStream(_) => 16 << 10,
-            Self::Kraken(_) => PRICES_OUTBOX_BYTES,
+            Self::Kraken(_) | Self::Coinbase(_) | Self::Binance(_) | Self::CoinGecko(_) => PRICES_OUTBOX_BYTES,
         }
     }
 }

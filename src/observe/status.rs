@@ -167,13 +167,9 @@ pub struct Market {
 /// A reference price.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Reference {
-    /// Best bid there.
-    pub bid: f64,
-    /// Best ask there.
-    pub ask: f64,
-    /// The middle that strategies use.
+    /// What strategies quote around.
     pub mid: f64,
-    /// Since it arrived.
+    /// Since the oldest of what it is made of arrived; 0 if that is nothing but numbers.
     pub age_ms: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Pure market making: quotes at fixed distances from a reference price, on both sides.
 
 use super::Strategy;
-use crate::events::{Fill, Now, Quote, QuoteList, ReferencePrice, SymbolId};
+use crate::events::{Fill, Now, Quote, QuoteList};
 use crate::stellar::{MarketId, Price, Rounding, Side, Stroops};
 
 /// Parameters, in Hummingbot's words.
@@ -9,8 +9,6 @@ use crate::stellar::{MarketId, Price, Rounding, Side, Stroops};
 pub struct PureMarketMakingConfig {
     /// The market to quote.
     pub market: MarketId,
-    /// The reference whose mid price is quoted around.
-    pub reference: SymbolId,
     /// Distance of the first bid below the reference, in basis points; more than 0, less than 10,000.
     pub bid_spread_bp: f64,
     /// Distance of the first ask above the reference, in basis points; more than 0.
@@ -91,15 +89,10 @@ impl Strategy for PureMarketMaking {
         self.config.market
     }
 
-    fn reference(&self) -> Option<SymbolId> {
-        Some(self.config.reference)
-    }
-
     fn on_fill(&mut self, _fill: &Fill) {}
 
-    fn quote(&mut self, _now: Now, reference: Option<&ReferencePrice>, quotes: &mut QuoteList) -> bool {
-        let Some(reference) = reference else { return false };
-        let mid = f64::midpoint(reference.bid, reference.ask);
+    fn quote(&mut self, _now: Now, price: Option<f64>, quotes: &mut QuoteList) -> bool {
+        let Some(mid) = price else { return false };
         let near = |quoted: f64| (mid - quoted).abs() * 10_000.0 <= self.config.refresh_tolerance_bp * quoted;
         if self.quoted_mid.is_some_and(near) {
             return false;
@@ -128,7 +121,6 @@ mod tests {
 
     const CONFIG: PureMarketMakingConfig = PureMarketMakingConfig {
         market: MarketId(0),
-        reference: SymbolId(0),
         bid_spread_bp: 10.0,
         ask_spread_bp: 20.0,
         order_amount: Stroops(1_000),
@@ -137,15 +129,11 @@ mod tests {
         refresh_tolerance_bp: 2.0,
     };
 
-    fn at(mid: f64) -> ReferencePrice {
-        ReferencePrice { symbol: SymbolId(0), bid: mid, ask: mid, ..ReferencePrice::default() }
-    }
-
     #[test]
     fn quotes_stand_at_their_distance_and_never_nearer() {
         let mut strategy = PureMarketMaking::new(CONFIG).unwrap();
         let mut quotes = QuoteList::default();
-        assert!(strategy.quote(Now::default(), Some(&at(0.1)), &mut quotes));
+        assert!(strategy.quote(Now::default(), Some(0.1), &mut quotes));
         let bids: Vec<f64> = quotes.side(Side::Bid).map(|quote| quote.price.book_order()).collect();
         let asks: Vec<f64> = quotes.side(Side::Ask).map(|quote| quote.price.book_order()).collect();
         for (got, wanted) in bids.iter().zip([0.0999, 0.09985]) {
@@ -160,10 +148,10 @@ mod tests {
     fn quotes_follow_only_past_the_tolerance() {
         let mut strategy = PureMarketMaking::new(CONFIG).unwrap();
         let mut quotes = QuoteList::default();
-        assert!(strategy.quote(Now::default(), Some(&at(1.0)), &mut quotes));
-        assert!(!strategy.quote(Now::default(), Some(&at(1.0001)), &mut quotes));
+        assert!(strategy.quote(Now::default(), Some(1.0), &mut quotes));
+        assert!(!strategy.quote(Now::default(), Some(1.0001), &mut quotes));
         quotes.clear();
-        assert!(strategy.quote(Now::default(), Some(&at(1.0003)), &mut quotes));
+        assert!(strategy.quote(Now::default(), Some(1.0003), &mut quotes));
         assert_eq!(quotes.as_slice().len(), 4);
     }
 

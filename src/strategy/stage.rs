@@ -1,19 +1,27 @@
 //! The stage that runs strategies: it keeps the reference prices, knows when quoting must stop, and says what changed.
 
 use super::Strategy;
+use crate::events::views::{MarketView, ViewsReader};
 use crate::events::{
-    BookEvent, Control, Decision, HaltReason, LedgerClosed, MonoNanos, Now, QuoteBatch, QuoteList, ReferencePrice,
-    Sink, Stage, Stamped, StrategyInput,
+    BookEvent, Control, Decision, Expression, HaltReason, Inputs, LedgerClosed, MonoNanos, Now, QuoteBatch, QuoteList,
+    ReferencePrice, Sink, Stage, Stamped, StrategyInput, SymbolId, Value,
 };
 use crate::stellar::{LedgerSeq, MarketId};
 
 /// When the stage stops quoting by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StrategyStageConfig {
-    /// A reference price older than this is not used, nanoseconds.
-    pub reference_stale_ns: u64,
     /// Quoting stops when no ledger has come for so long, nanoseconds.
     pub ledger_late_ns: u64,
+}
+
+/// A strategy, and the price that it quotes around.
+#[derive(Debug)]
+pub struct Quoter {
+    /// The strategy.
+    pub strategy: Box<dyn Strategy>,
+    /// The price. While it has no value the strategy is asked for no quotes; `None` if it needs no price.
+    pub price: Option<Expression>,
 }
 
 /// Runs strategies: keeps the reference prices, knows when quoting must stop, and says what changed.
@@ -21,6 +29,11 @@ pub struct StrategyStageConfig {
 pub struct StrategyStage {
     config: StrategyStageConfig,
     strategies: Vec<Box<dyn Strategy>>,
+    /// Per strategy: what it quotes around.
+    prices: Vec<Option<Expression>>,
+    /// Per strategy: after this moment its price is stale.
+    until: Vec<MonoNanos>,
+    views: ViewsReader,
     /// Which strategies follow a symbol: `by_symbol[symbol]` is a range of `followers`.
     by_symbol: Vec<core::ops::Range<usize>>,
     followers: Vec<usize>,
@@ -38,27 +51,36 @@ pub struct StrategyStage {
 }
 
 impl StrategyStage {
-    /// A stage that runs these strategies, on reference symbols `0..symbols`.
+    /// A stage that runs these strategies, on reference symbols `0..symbols` and the markets of these views.
     ///
     /// # Panics
-    /// If a strategy follows a symbol beyond that: the configuration has checked it.
+    /// If a price is made of a symbol beyond that: the configuration has checked it.
     #[must_use]
-    pub fn new(config: StrategyStageConfig, strategies: Vec<Box<dyn Strategy>>, symbols: usize) -> Self {
+    pub fn new(config: StrategyStageConfig, quoters: Vec<Quoter>, symbols: usize, views: ViewsReader) -> Self {
+        let (strategies, prices): (Vec<_>, Vec<_>) =
+            quoters.into_iter().map(|Quoter { strategy, price }| (strategy, price)).unzip();
         let mut by_symbol = vec![0..0; symbols];
         let mut followers = Vec::with_capacity(strategies.len());
         for (symbol, range) in (0_u16..).zip(by_symbol.iter_mut()) {
             let start = followers.len();
-            let follows = |s: &dyn Strategy| s.reference().is_some_and(|wanted| wanted.0 == symbol);
-            followers.extend((0..strategies.len()).filter(|&i| follows(strategies[i].as_ref())));
+            let follows = |price: &Expression| price.symbols().any(|wanted| wanted.0 == symbol);
+            followers.extend((0..prices.len()).filter(|&i| prices[i].as_ref().is_some_and(follows)));
             *range = start..followers.len();
         }
-        let all_known = strategies.iter().all(|s| s.reference().is_none_or(|wanted| usize::from(wanted.0) < symbols));
-        assert!(all_known, "a strategy follows a reference symbol that is not configured");
+        let mut wanted = prices.iter().flatten().flat_map(Expression::symbols);
+        assert!(
+            wanted.all(|symbol| usize::from(symbol.0) < symbols),
+            "a price is made of a symbol that is not configured"
+        );
+        drop(wanted);
         Self {
             config,
             silenced: vec![true; strategies.len()],
             market_whole: vec![true; strategies.len()],
+            until: vec![MonoNanos(u64::MAX); strategies.len()],
             strategies,
+            prices,
+            views,
             by_symbol,
             followers,
             references: vec![None; symbols],
@@ -77,20 +99,21 @@ impl StrategyStage {
             self.silence(index, HaltReason::BookNotWhole, wire, sink);
             return;
         }
-        let strategy = &mut self.strategies[index];
-        let reference = strategy.reference().and_then(|symbol| self.references[usize::from(symbol.0)]);
-        let fresh = |price: &ReferencePrice| now.mono.since(price.received) <= self.config.reference_stale_ns;
-        let usable = match (strategy.reference(), &reference) {
-            (None, _) => true,
-            (Some(_), Some(price)) => fresh(price),
-            (Some(_), None) => false,
+        let price = match &self.prices[index] {
+            None => None,
+            Some(expression) => match expression.value(now.mono, &self.inputs()) {
+                Some(Value { price, until, .. }) => {
+                    self.until[index] = until;
+                    Some(price)
+                }
+                None => {
+                    self.silence(index, HaltReason::StaleReference, wire, sink);
+                    return;
+                }
+            },
         };
-        if !usable {
-            self.silence(index, HaltReason::StaleReference, wire, sink);
-            return;
-        }
         self.quotes.clear();
-        if !strategy.quote(now, reference.as_ref(), &mut self.quotes) {
+        if !self.strategies[index].quote(now, price, &mut self.quotes) {
             return;
         }
         let batch = QuoteBatch { market: self.strategies[index].market(), decided_on: self.ledger };
@@ -101,6 +124,10 @@ impl StrategyStage {
             sink.put(Stamped { wire, event: Decision::Quote(*quote) });
         }
         sink.put(Stamped { wire, event: Decision::QuotesEnd(batch) });
+    }
+
+    fn inputs(&self) -> Known<'_> {
+        Known { references: &self.references, views: &self.views, ledger_seen: self.ledger_seen }
     }
 
     /// Tells execution, once, that a strategy's market is to show nothing.
@@ -122,10 +149,8 @@ impl StrategyStage {
             return None;
         }
         let late = self.ledger_seen.map(|seen| seen.plus(self.config.ledger_late_ns + 1));
-        let symbol = self.strategies[index].reference();
-        let reference = symbol.and_then(|symbol| self.references[usize::from(symbol.0)]);
-        let stale = reference.map(|price| price.received.plus(self.config.reference_stale_ns + 1));
-        late.into_iter().chain(stale).min()
+        let stale = MonoNanos(self.until[index].0.saturating_add(1));
+        late.into_iter().chain([stale]).min()
     }
 
     fn silence_all(&mut self, why: HaltReason, wire: MonoNanos, sink: &mut impl Sink<Stamped<Decision>>) {
@@ -228,9 +253,7 @@ impl Stage for StrategyStage {
             self.silence_all(HaltReason::LedgerLate, now.mono, sink);
         }
         for index in 0..self.strategies.len() {
-            let symbol = self.strategies[index].reference();
-            let reference = symbol.and_then(|symbol| self.references[usize::from(symbol.0)]);
-            if reference.is_some_and(|price| now.mono.since(price.received) > self.config.reference_stale_ns) {
+            if now.mono > self.until[index] {
                 self.silence(index, HaltReason::StaleReference, now.mono, sink);
             }
         }
@@ -245,20 +268,43 @@ impl Stage for StrategyStage {
     }
 }
 
+/// What prices are made of, as the stage knows it.
+struct Known<'a> {
+    references: &'a [Option<ReferencePrice>],
+    views: &'a ViewsReader,
+    ledger_seen: Option<MonoNanos>,
+}
+
+impl Inputs for Known<'_> {
+    fn exchange(&self, symbol: SymbolId) -> Option<ReferencePrice> {
+        self.references[usize::from(symbol.0)]
+    }
+
+    fn sdex(&self, market: MarketId) -> Option<(MarketView, MonoNanos)> {
+        let seen = self.ledger_seen?;
+        let (header, view) = self.views.read(|views| (views.header(), views.market(market)))?;
+        (header.whole == 1 && view.whole == 1).then_some((view, seen))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::SymbolId;
+    use crate::events::views::{LevelView, ViewLimits, ViewsHeader, views};
+    use crate::events::{Quoted, Step};
     use crate::stellar::Stroops;
     use crate::strategy::{PureMarketMaking, PureMarketMakingConfig};
 
     const SECOND_NS: u64 = 1_000_000_000;
 
     fn stage() -> StrategyStage {
-        let config = StrategyStageConfig { reference_stale_ns: 3 * SECOND_NS, ledger_late_ns: 10 * SECOND_NS };
+        stage_on(Expression::mid_of(SymbolId(0), 3 * SECOND_NS))
+    }
+
+    fn stage_on(price: Expression) -> StrategyStage {
+        let config = StrategyStageConfig { ledger_late_ns: 10 * SECOND_NS };
         let maker = PureMarketMaking::new(PureMarketMakingConfig {
             market: MarketId(0),
-            reference: SymbolId(0),
             bid_spread_bp: 10.0,
             ask_spread_bp: 10.0,
             order_amount: Stroops(1_000),
@@ -267,7 +313,9 @@ mod tests {
             refresh_tolerance_bp: 1.0,
         })
         .unwrap();
-        StrategyStage::new(config, vec![Box::new(maker)], 1)
+        let (_, reader) = views(ViewLimits { markets: 1, accounts: 1, assets: 1, offers_per_account: 1 });
+        let quoter = Quoter { strategy: Box::new(maker), price: Some(price) };
+        StrategyStage::new(config, vec![quoter], 2, reader)
     }
 
     fn at(seconds: u64) -> Now {
@@ -376,5 +424,54 @@ mod tests {
         assert_eq!(out[0].event, Decision::Halt(HaltReason::Operator));
         assert_eq!(quotes(&say(&mut stage, 2, price(2, 0.3))), 0);
         assert_eq!(quotes(&say(&mut stage, 2, ledger(3))), 0);
+    }
+
+    #[test]
+    fn quotes_on_a_price_of_several_go_when_the_first_of_them_is_stale() {
+        let of = |symbol, seconds| Step::Exchange(SymbolId(symbol), Quoted::Mid, seconds * SECOND_NS);
+        let price_of = |symbol, seconds, mid| match price(seconds, mid) {
+            BookEvent::ReferencePrice(price) => {
+                BookEvent::ReferencePrice(ReferencePrice { symbol: SymbolId(symbol), ..price })
+            }
+            _ => unreachable!(),
+        };
+        let mut stage = stage_on(Expression::new(vec![of(0, 8), of(1, 2), Step::Max(2)]).unwrap());
+        say(&mut stage, 1, BookEvent::Whole(true));
+        say(&mut stage, 1, ledger(2));
+        assert!(say(&mut stage, 1, price_of(0, 1, 0.3)).is_empty(), "one of two is no price");
+        assert_eq!(quotes(&say(&mut stage, 1, price_of(1, 1, 0.1))), 2);
+        assert!(say(&mut stage, 2, price_of(1, 2, 0.2)).is_empty(), "the greater one has not moved");
+        let mut out = Vec::new();
+        stage.on_time(at(4), &mut out);
+        assert!(out.is_empty(), "the nearer limit is 2 s, and the last price of it was at 2 s");
+        assert_eq!(stage.next_deadline(), Some(MonoNanos(4 * SECOND_NS + 1)));
+        stage.on_time(at(5), &mut out);
+        assert_eq!(out[0].event, Decision::Halt(HaltReason::StaleReference), "though it would not have mattered");
+        assert!(say(&mut stage, 6, price_of(0, 6, 0.4)).is_empty());
+        assert_eq!(quotes(&say(&mut stage, 6, price_of(1, 6, 0.1))), 2);
+    }
+
+    #[test]
+    fn a_price_of_a_book_is_of_the_ledger_that_closed_and_only_while_the_book_is_whole() {
+        let (mut writer, reader) = views(ViewLimits { markets: 1, accounts: 1, assets: 1, offers_per_account: 1 });
+        let mut stage = stage_on(Expression::new(vec![Step::Sdex(MarketId(0), Quoted::Mid, 20 * SECOND_NS)]).unwrap());
+        stage.views = reader;
+        let mut publish = |whole, n| {
+            let mut view = MarketView { whole, ..MarketView::default() };
+            view.bids[0] = LevelView { n, d: 10, amount: 1, own_amount: 0 };
+            view.asks[0] = LevelView { n: n + 2, d: 10, amount: 1, own_amount: 0 };
+            writer.publish(|publication| {
+                publication.header(&ViewsHeader { whole: 1, ..ViewsHeader::default() });
+                publication.market(MarketId(0), &view);
+            });
+        };
+        say(&mut stage, 1, BookEvent::Whole(true));
+        publish(1, 1);
+        assert_eq!(quotes(&say(&mut stage, 1, ledger(2))), 2);
+        publish(1, 3);
+        assert_eq!(quotes(&say(&mut stage, 2, ledger(3))), 2);
+        publish(0, 4);
+        let down = say(&mut stage, 3, ledger(4));
+        assert_eq!(down[0], Decision::Halt(HaltReason::StaleReference));
     }
 }

@@ -141,7 +141,7 @@ fn market(name: &str, base: &str, quote: &str, tick: u32) -> Market {
         best_bid: Some(best_bid),
         best_ask: Some(best_ask),
         spread_bp: Some((best_ask.book_order() - best_bid.book_order()) / middle * 1e4),
-        reference: Some(Reference { bid: middle - 0.000_01, ask: middle + 0.000_01, mid: middle, age_ms: 35 }),
+        reference: Some(Reference { mid: middle, age_ms: 35 }),
         bids,
         asks,
         active_offers: own_offers.len() as u64,

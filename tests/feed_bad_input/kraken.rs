@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stellar_connector::events::{
     ConnId, FeedEvent, FeedFault, MonoNanos, NetEvent, NetPort, Now, ReferencePrice, Stage, Stamped, SymbolId,
 };
-use stellar_connector::feed::{Feed, FeedConfig, FeedConfigError, FeedLimits, KrakenConfig, SourceConfig};
+use stellar_connector::feed::{Feed, FeedConfig, FeedConfigError, FeedLimits, PriceStreamConfig, SourceConfig};
 use stellar_connector::stellar::{MarketTable, NetworkId};
 use tungstenite::handshake::derive_accept_key;
 
@@ -15,8 +15,8 @@ const SECOND: u64 = 1_000_000_000;
 const MAX_MESSAGE: usize = 4_096;
 const GOOD: &str = r#"{"channel":"ticker","type":"update","data":[{"symbol":"XLM/USD","bid":0.25,"ask":"0.5"}]}"#;
 
-fn config() -> KrakenConfig {
-    KrakenConfig {
+fn config() -> PriceStreamConfig {
+    PriceStreamConfig {
         host: "ws.kraken.com".into(),
         path: "/v2".into(),
         symbols: vec![("XLM/USD".into(), SymbolId(7)), ("BTC/USD".into(), SymbolId(3))],
@@ -26,7 +26,7 @@ fn config() -> KrakenConfig {
     }
 }
 
-fn feed_of(source: KrakenConfig) -> Result<Feed, FeedConfigError> {
+fn feed_of(source: PriceStreamConfig) -> Result<Feed, FeedConfigError> {
     Feed::new(&FeedConfig {
         network: NetworkId::from_passphrase(""),
         markets: Arc::new(MarketTable::default()),
@@ -280,7 +280,7 @@ fn no_two_handshakes_have_one_key() {
 
 #[test]
 fn a_configuration_that_contradicts_itself_is_refused() {
-    let refused = |change: fn(&mut KrakenConfig)| {
+    let refused = |change: fn(&mut PriceStreamConfig)| {
         let mut config = config();
         change(&mut config);
         feed_of(config).unwrap_err().to_string()

@@ -6,9 +6,11 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use stellar_connector::book::{BookConfig, BookLimits, BookStage};
 use stellar_connector::events::views::{ViewLimits, ViewsReader, ViewsWriter, views};
-use stellar_connector::events::{BookEvent, ConnId, ExecutionEvent, NetEvent, Now, Stamped, SymbolId, TxOutcome};
+use stellar_connector::events::{
+    BookEvent, ConnId, ExecutionEvent, Expression, NetEvent, Now, Stamped, SymbolId, TxOutcome,
+};
 use stellar_connector::execution::{Execution, ExecutionConfig};
-use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, KrakenConfig, SourceConfig};
+use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, PriceStreamConfig, SourceConfig};
 use stellar_connector::pipeline::allocations::allocations_on_this_thread;
 use stellar_connector::pipeline::clock::Clock;
 use stellar_connector::pipeline::latency::{LatencyReader, stage_latency};
@@ -19,7 +21,9 @@ use stellar_connector::signer::{LocalSigner, Signer};
 use stellar_connector::stellar::{
     AccountIndex, LedgerSeq, MarketId, MarketTable, NetworkId, STANDALONE_PASSPHRASE, Stroops, TxHash,
 };
-use stellar_connector::strategy::{PureMarketMaking, PureMarketMakingConfig, StrategyStage, StrategyStageConfig};
+use stellar_connector::strategy::{
+    PureMarketMaking, PureMarketMakingConfig, Quoter, StrategyStage, StrategyStageConfig,
+};
 use tungstenite::handshake::derive_accept_key;
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
@@ -120,7 +124,7 @@ fn world(setup: &Setup) -> World {
 }
 
 fn feed(world: &World, markets: &Arc<MarketTable>, network: NetworkId) -> Feed {
-    let kraken = KrakenConfig {
+    let kraken = PriceStreamConfig {
         host: "prices".into(),
         path: "/v2".into(),
         symbols: world.symbols().iter().cloned().zip((0..).map(SymbolId)).collect(),
@@ -153,11 +157,10 @@ fn book(setup: &Setup, writer: ViewsWriter) -> BookStage {
     BookStage::new(config, writer)
 }
 
-fn strategies(setup: &Setup) -> StrategyStage {
-    let maker = |number: u16| -> Box<dyn stellar_connector::strategy::Strategy> {
+fn strategies(setup: &Setup, views: ViewsReader) -> StrategyStage {
+    let maker = |number: u16| {
         let config = PureMarketMakingConfig {
             market: MarketId(number),
-            reference: SymbolId(number),
             bid_spread_bp: 10.0,
             ask_spread_bp: 10.0,
             order_amount: setup.amount,
@@ -165,10 +168,11 @@ fn strategies(setup: &Setup) -> StrategyStage {
             level_spread_bp: 10.0,
             refresh_tolerance_bp: 2.0,
         };
-        Box::new(PureMarketMaking::new(config).unwrap())
+        let price = Expression::mid_of(SymbolId(number), setup.stale_ns);
+        Quoter { strategy: Box::new(PureMarketMaking::new(config).unwrap()), price: Some(price) }
     };
-    let config = StrategyStageConfig { reference_stale_ns: setup.stale_ns, ledger_late_ns: 2 * setup.stale_ns };
-    StrategyStage::new(config, (0..setup.markets).map(maker).collect(), usize::from(setup.markets))
+    let config = StrategyStageConfig { ledger_late_ns: 2 * setup.stale_ns };
+    StrategyStage::new(config, (0..setup.markets).map(maker).collect(), usize::from(setup.markets), views)
 }
 
 fn execution(
@@ -212,7 +216,7 @@ fn line<C: Clock>(setup: &Setup, world: &World, clock: C) -> (TheLine<C>, ViewsR
     let stages = (
         feed(world, &markets, network),
         book(setup, writer),
-        strategies(setup),
+        strategies(setup, reader.clone()),
         RiskGate::new(vec![gate; usize::from(setup.markets)], true),
         execution(setup, markets, network, reader.clone()),
     );

@@ -2,6 +2,7 @@
 //! takes the quotes down at the end.
 
 mod parts;
+mod prices;
 mod record;
 mod sources;
 mod status;
@@ -13,8 +14,10 @@ use super::engine::{Engine, EngineError, EngineParts};
 use super::handover::{self, Handover};
 use super::tally::{MarketTally, TransactionTally};
 use crate::config::Config;
+use crate::events::views::ViewsReader;
 use crate::events::{
-    BookEvent, ConnId, Control, ExecutionEvent, FeedFault, LedgerClosed, ReferencePrice, SnapshotDifference, SymbolId,
+    BadSteps, BookEvent, ConnId, Control, ExecutionEvent, Expression, FeedFault, LedgerClosed, MonoNanos,
+    ReferencePrice, SnapshotDifference,
 };
 use crate::feed::SourceConfig;
 use crate::net::Endpoint;
@@ -69,6 +72,12 @@ pub enum DeskError {
     /// The strategy's parameters.
     #[error(transparent)]
     Strategy(#[from] PureMarketMakingError),
+    /// A market's price.
+    #[error("the price of a market: {0}; write it with fewer parts")]
+    Price(#[from] BadSteps),
+    /// The key for a price server.
+    #[error("api_key_file: {0}")]
+    ApiKey(String),
     /// The placement.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -184,7 +193,7 @@ pub struct DeskMarket {
     pub quote: String,
     /// What it has come to.
     pub tally: MarketTally,
-    symbol: SymbolId,
+    price: Expression,
     /// Whether its own book is whole.
     whole: bool,
     /// Offers and pools about which a check and the book have differed.
@@ -225,6 +234,8 @@ pub struct Desk {
     last: Option<LedgerClosed>,
     last_seen: Option<Instant>,
     references: Vec<Option<ReferencePrice>>,
+    /// What the engine publishes, once it runs.
+    views: Option<ViewsReader>,
     faults: BTreeMap<(u8, &'static str), u64>,
     own_in_ledger: u32,
     whole: bool,
@@ -257,13 +268,15 @@ impl Desk {
         let mut desk = Self::for_engine(&config, plan.clone(), occasion)?;
         let recorders = desk.start_flight(&config)?;
         let engine = desk.start_engine(engine_parts(config, plan, occasion.seed)?, recorders)?;
+        desk.views = Some(engine.views.clone());
         Ok((desk, engine))
     }
 
     fn for_engine(config: &Config, plan: Plan, occasion: Occasion) -> Result<Self, DeskError> {
         let table = parts::table(config)?;
-        let symbols = parts::symbols(config);
-        let sources = sources::Sources::of(config, &symbols, occasion.seed);
+        let symbols = prices::symbols(config);
+        let names = prices::Names { config, symbols: &symbols };
+        let sources = sources::Sources::of(config, &symbols, occasion.seed)?;
         let asset_names = asset_names(&table);
         let status = StatusHandle::new();
         let deadline = |thread| StageDeadline { stage: pulse_name(thread), deadline_ns: TURN_WITHIN_NS };
@@ -277,16 +290,17 @@ impl Desk {
         let market = |market: &crate::config::Market| {
             let (base, quote) = (name(&market.assets.base), name(&market.assets.quote));
             let name = format!("{base}/{quote}");
-            DeskMarket {
+            Ok(DeskMarket {
                 tally: MarketTally::new(&name),
                 name,
                 base,
                 quote,
-                symbol: parts::symbol_of(market, &symbols),
+                price: names.expression(&market.reference)?,
                 whole: true,
                 differences: 0,
-            }
+            })
         };
+        let markets = config.markets.iter().map(market).collect::<Result<_, DeskError>>()?;
         Ok(Self {
             occasion,
             plan,
@@ -300,7 +314,7 @@ impl Desk {
                 .map(SourceConfig::connections)
                 .sum(),
             feed_names: sources.names,
-            markets: config.markets.iter().map(market).collect(),
+            markets,
             table,
             asset_names,
             status,
@@ -316,6 +330,7 @@ impl Desk {
             last: None,
             last_seen: None,
             references: vec![None; symbols.len()],
+            views: None,
             faults: BTreeMap::new(),
             own_in_ledger: 0,
             whole: false,
@@ -544,11 +559,16 @@ impl Desk {
         self.quoted_ledgers as f64 / self.quotable_ledgers.max(1) as f64
     }
 
-    /// The middle of a market's reference price, if there is one.
+    /// What a market's price was last worth, however old that is by now.
     #[must_use]
     pub fn mid(&self, market: usize) -> Option<f64> {
-        let reference = self.references[usize::from(self.markets[market].symbol.0)];
-        reference.map(|price| f64::midpoint(price.bid, price.ask))
+        // At the beginning of time nothing is stale.
+        self.markets[market].price.value(MonoNanos(0), &self.inputs()).map(|value| value.price)
+    }
+
+    fn inputs(&self) -> prices::Known<'_> {
+        let ledger_seen = self.last.map(|closed| closed.first_byte);
+        prices::Known { references: &self.references, views: self.views.as_ref(), ledger_seen }
     }
 
     /// A market's profit and loss, realised or not, in its quote asset.

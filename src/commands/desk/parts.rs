@@ -1,10 +1,10 @@
 //! From a configuration to the parts of an engine.
 
 use super::DeskError;
+use super::prices::{self, Names};
 use super::sources::Sources;
 use crate::commands::engine::EngineParts;
-use crate::config::{self, Config, HORIZON_REFERENCE};
-use crate::events::SymbolId;
+use crate::config::{self, Config};
 use crate::execution::ExecutionConfig;
 use crate::feed::{FeedConfig, FeedLimits};
 use crate::net::{ConnSettings, Endpoint};
@@ -12,7 +12,7 @@ use crate::pipeline::placement::Plan;
 use crate::risk::MarketLimits;
 use crate::signer::Signer;
 use crate::stellar::{AccountIndex, MarketId, MarketTable, MarketTableError, NetworkId};
-use crate::strategy::{PureMarketMaking, PureMarketMakingConfig, PureMarketMakingError, Strategy, StrategyStageConfig};
+use crate::strategy::{PureMarketMaking, PureMarketMakingConfig, Quoter, StrategyStageConfig};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -20,46 +20,6 @@ use std::sync::Arc;
 pub(super) fn table(config: &Config) -> Result<MarketTable, MarketTableError> {
     let markets: Vec<_> = config.markets.iter().map(|market| market.assets).collect();
     MarketTable::new(&markets)
-}
-
-/// The reference symbols of a configuration, each once: their places are the [`SymbolId`]s. Those that Horizon's streams
-/// make of the markets' own books are among them.
-pub(super) fn symbols(config: &Config) -> Vec<String> {
-    let streamed = config.horizon.as_ref().is_some_and(|horizon| horizon.streams.order_book);
-    let of_horizon = config.markets.iter().filter(|_| streamed).map(horizon_name);
-    let mut symbols: Vec<_> = config.markets.iter().map(reference_name).chain(of_horizon).collect();
-    symbols.sort_unstable();
-    symbols.dedup();
-    symbols
-}
-
-/// The symbol of a market's own book, as Horizon streams it.
-pub(super) fn horizon_name(market: &config::Market) -> String {
-    format!("{HORIZON_REFERENCE} {}/{}", market.assets.base, market.assets.quote)
-}
-
-/// Whether a symbol is a [`horizon_name`]: an exchange's has no space in it.
-pub(super) fn is_horizons(symbol: &str) -> bool {
-    symbol.split_once(' ').is_some_and(|(venue, _)| venue == HORIZON_REFERENCE)
-}
-
-fn reference_name(market: &config::Market) -> String {
-    if market.reference == HORIZON_REFERENCE { horizon_name(market) } else { market.reference.clone() }
-}
-
-/// Where a market's symbol stands among [`symbols`].
-pub(super) fn symbol_of(market: &config::Market, symbols: &[String]) -> SymbolId {
-    place_of(&reference_name(market), symbols)
-}
-
-/// Where a symbol stands among [`symbols`], which it is one of.
-pub(super) fn place_of(symbol: &String, symbols: &[String]) -> SymbolId {
-    let at = symbols.binary_search(symbol);
-    let at = at.ok().and_then(|at| u16::try_from(at).ok());
-    match at {
-        Some(at) => SymbolId(at),
-        None => unreachable!("{symbol} is of a market, and there are fewer than 65536 symbols"),
-    }
 }
 
 /// The parts of the engine that `config` describes, run by `plan`. What must differ from start to start (the jitter of
@@ -70,9 +30,11 @@ pub(super) fn place_of(symbol: &String, symbols: &[String]) -> SymbolId {
 pub fn engine_parts(config: Config, plan: Plan, seed: u64) -> Result<EngineParts, DeskError> {
     let markets = Arc::new(table(&config)?);
     let network = NetworkId::from_passphrase(&config.network_passphrase);
-    let symbols = symbols(&config);
-    let strategies = config.markets.iter().zip(0..).map(|(market, id)| strategy(market, MarketId(id), &symbols));
-    let sources = Sources::of(&config, &symbols, seed);
+    let symbols = prices::symbols(&config);
+    let names = Names { config: &config, symbols: &symbols };
+    let quoters = config.markets.iter().zip(0..).map(|(market, id)| quoter(market, MarketId(id), &names));
+    let quoters = quoters.collect::<Result<_, _>>()?;
+    let sources = Sources::of(&config, &symbols, seed)?;
     Ok(EngineParts {
         feed: FeedConfig {
             network,
@@ -83,11 +45,8 @@ pub fn engine_parts(config: Config, plan: Plan, seed: u64) -> Result<EngineParts
         },
         offers: config.max_offers,
         starts_whole_at: config.starts_whole_at,
-        strategy: StrategyStageConfig {
-            reference_stale_ns: nanos(config.reference.stale_after),
-            ledger_late_ns: nanos(config.core.late_after),
-        },
-        strategies: strategies.collect::<Result<_, _>>()?,
+        strategy: StrategyStageConfig { ledger_late_ns: nanos(config.core.late_after) },
+        strategies: quoters,
         symbols: symbols.len(),
         limits: config.markets.iter().map(|market| limits(&market.limits)).collect(),
         trading_enabled: config.trading_enabled,
@@ -99,15 +58,10 @@ pub fn engine_parts(config: Config, plan: Plan, seed: u64) -> Result<EngineParts
     })
 }
 
-fn strategy(
-    market: &config::Market,
-    id: MarketId,
-    symbols: &[String],
-) -> Result<Box<dyn Strategy>, PureMarketMakingError> {
+fn quoter(market: &config::Market, id: MarketId, names: &Names<'_>) -> Result<Quoter, DeskError> {
     let wanted = &market.strategy;
     let strategy = PureMarketMaking::new(PureMarketMakingConfig {
         market: id,
-        reference: symbol_of(market, symbols),
         bid_spread_bp: wanted.bid_spread_bp,
         ask_spread_bp: wanted.ask_spread_bp,
         order_amount: wanted.order_amount,
@@ -115,7 +69,7 @@ fn strategy(
         level_spread_bp: wanted.level_spread_bp,
         refresh_tolerance_bp: wanted.refresh_tolerance_bp,
     })?;
-    Ok(Box::new(strategy))
+    Ok(Quoter { strategy: Box::new(strategy), price: Some(names.expression(&market.reference)?) })
 }
 
 fn limits(limits: &config::Limits) -> MarketLimits {

@@ -3,10 +3,10 @@
 use super::super::engine::EngineParts;
 use super::{DeskError, engine_parts};
 use crate::config::{
-    Config, Core, Execution, Horizon, HttpAddress, Limits, Log, LogFormat, Market, PureMarketMaking, Reference, Rpc,
-    WebSocketUrl,
+    Config, Core, Exchange, ExchangeKind, Execution, Horizon, HttpAddress, Limits, Log, LogFormat, Market,
+    PureMarketMaking, Rpc,
 };
-use crate::net::{Endpoint, Roots};
+use crate::net::Endpoint;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::placement::{Plan, PlanRequest, Spread};
 use crate::signer::{LocalSigner, Signer};
@@ -31,10 +31,7 @@ pub struct FlightConfig {
     core_stream: bool,
     rpc: Option<Rpc>,
     horizon: Option<Horizon>,
-    price_authority: String,
-    price_path: String,
-    stale_after_ns: u64,
-    silent_after_ns: u64,
+    exchanges: Vec<Exchange>,
     fee_per_operation: u32,
     validity_ledgers: u32,
     answer_timeout_ns: u64,
@@ -93,10 +90,7 @@ impl FlightConfig {
             core_stream: config.core.meta_stream.is_some(),
             rpc: config.rpc.clone(),
             horizon: config.horizon.clone(),
-            price_authority: config.reference.url.authority.clone(),
-            price_path: config.reference.url.path.clone(),
-            stale_after_ns: nanos(config.reference.stale_after),
-            silent_after_ns: nanos(config.reference.silent_after),
+            exchanges: config.exchanges.iter().map(without_key).collect(),
             fee_per_operation: config.execution.fee_per_operation,
             validity_ledgers: config.execution.validity_ledgers,
             answer_timeout_ns: nanos(config.execution.answer_timeout),
@@ -144,18 +138,7 @@ impl FlightConfig {
             },
             rpc: self.rpc,
             horizon: self.horizon,
-            reference: Reference {
-                url: WebSocketUrl {
-                    secure: false,
-                    host: String::new(),
-                    port: 0,
-                    authority: self.price_authority,
-                    path: self.price_path,
-                },
-                roots: Roots::System,
-                stale_after: Duration::from_nanos(self.stale_after_ns),
-                silent_after: Duration::from_nanos(self.silent_after_ns),
-            },
+            exchanges: self.exchanges,
             signer: LocalSigner::from_seed(&[0; 32]),
             max_offers: self.max_offers,
             execution: Execution {
@@ -175,6 +158,15 @@ impl FlightConfig {
     }
 }
 
+/// The same, asked without a key: a replay asks nobody.
+fn without_key(exchange: &Exchange) -> Exchange {
+    let mut exchange = exchange.clone();
+    if let ExchangeKind::CoinGecko(_, _, key_file) = &mut exchange.kind {
+        *key_file = None;
+    }
+    exchange
+}
+
 fn form<T, E: core::fmt::Display>(parsed: Result<T, E>) -> Result<T, RecordError> {
     parsed.map_err(|error| RecordError::Form(error.to_string()))
 }
@@ -185,7 +177,7 @@ impl FlightMarket {
         Self {
             base: market.assets.base.to_string(),
             quote: market.assets.quote.to_string(),
-            reference: market.reference.clone(),
+            reference: market.reference.to_string(),
             bid_spread_bp: market.strategy.bid_spread_bp,
             ask_spread_bp: market.strategy.ask_spread_bp,
             order_amount: market.strategy.order_amount.0,
@@ -203,7 +195,7 @@ impl FlightMarket {
         let price = |pair: Option<[i32; 2]>| pair.map(|[n, d]| form(Price::new(n, d))).transpose();
         Ok(Market {
             assets: crate::stellar::Market { base: form(self.base.parse())?, quote: form(self.quote.parse())? },
-            reference: self.reference,
+            reference: form(self.reference.parse())?,
             strategy: PureMarketMaking {
                 bid_spread_bp: self.bid_spread_bp,
                 ask_spread_bp: self.ask_spread_bp,

@@ -1,12 +1,18 @@
 //! From a configuration to the feed's sources, and the connections that they have.
 
-use super::parts::{horizon_name, is_horizons, nanos, place_of};
-use crate::config::{Config, Horizon, HttpUrl, WebSocketUrl};
+use super::DeskError;
+use super::parts::nanos;
+use super::prices::{Symbol, Venue, place_of};
+use crate::config::{Config, Exchange, ExchangeKind, Horizon, HttpUrl, REFERENCE, WebSocketUrl, read_api_key};
 use crate::events::SymbolId;
-use crate::feed::{HorizonStreamConfig, HorizonSweepConfig, HttpPlace, KrakenConfig, RpcConfig, SourceConfig};
+use crate::feed::{
+    BinanceConfig, CoinGeckoConfig, HorizonStreamConfig, HorizonSweepConfig, HttpPlace, PriceStreamConfig, RpcConfig,
+    Secret, SourceConfig,
+};
 use crate::net::{ConnSettings, Endpoint, Roots};
 use crate::stellar::MarketId;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// Messages of a price source longer than so many bytes are a fault.
 const MAX_PRICE_MESSAGE_BYTES: usize = 1 << 20;
@@ -23,7 +29,10 @@ pub(super) struct Sources {
 
 impl Sources {
     /// The sources of a configuration: those of ledgers first, as the feed wants it.
-    pub(super) fn of(config: &Config, symbols: &[String], seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// If the file of a key cannot be read.
+    pub(super) fn of(config: &Config, symbols: &[Symbol], seed: u64) -> Result<Self, DeskError> {
         let mut all = Self::default();
         if let Some(endpoint) = &config.core.meta_stream {
             all.add(SourceConfig::CoreMeta, [("core metadata".to_owned(), endpoint.clone())]);
@@ -51,22 +60,31 @@ impl Sources {
             all.add(source, named("Horizon", &horizon.servers, &horizon.roots));
             all.add_streams(config, horizon, servers, symbols, seed);
         }
-        let reference = &config.reference;
-        let kraken = symbols.iter().cloned().zip((0..).map(SymbolId)).filter(|(name, _)| !is_horizons(name));
-        let kraken: Vec<_> = kraken.collect();
-        if kraken.is_empty() {
-            return all;
+        for (exchange, place) in config.exchanges.iter().zip(0..) {
+            all.add_exchange(exchange, place, symbols, seed)?;
         }
-        let source = SourceConfig::Kraken(KrakenConfig {
-            host: reference.url.authority.clone(),
-            path: reference.url.path.clone(),
-            symbols: kraken,
-            max_message_bytes: MAX_PRICE_MESSAGE_BYTES,
-            silence_ns: nanos(reference.silent_after),
-            nonce: nonce(seed, 0),
-        });
-        all.add(source, [("reference price".to_owned(), web_socket(&reference.url, &reference.roots))]);
-        all
+        Ok(all)
+    }
+
+    /// An exchange, if any price is made of its symbols.
+    fn add_exchange(
+        &mut self,
+        exchange: &Exchange,
+        place: usize,
+        symbols: &[Symbol],
+        seed: u64,
+    ) -> Result<(), DeskError> {
+        let own = symbols.iter().zip((0..).map(SymbolId)).filter(|(symbol, _)| symbol.venue == Venue::Exchange(place));
+        let own: Vec<_> = own.map(|(symbol, id)| (symbol.name.clone(), id)).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let nonce = nonce(seed, u8::try_from(place).unwrap_or(u8::MAX));
+        let (source, endpoints) = of_exchange(exchange, own, nonce, seed)?;
+        let name = if exchange.name == REFERENCE { "reference price" } else { &exchange.name };
+        let names = [name.to_owned(), format!("{name}, snapshots")];
+        self.add(source, names.into_iter().zip(endpoints));
+        Ok(())
     }
 
     /// Horizon's streams, if any are wanted.
@@ -75,12 +93,13 @@ impl Sources {
         config: &Config,
         horizon: &Horizon,
         servers: Vec<HttpPlace>,
-        symbols: &[String],
+        symbols: &[Symbol],
         seed: u64,
     ) {
         let streams = horizon.streams;
-        let book = |(market, id)| (MarketId(id), place_of(&horizon_name(market), symbols));
-        let order_books: Vec<_> = config.markets.iter().zip(0..).filter(|_| streams.order_book).map(book).collect();
+        let book = |(market, id)| Some((MarketId(id), place_of(&Symbol::of_horizon(market), symbols)?));
+        let markets = config.markets.iter().zip(0..).filter(|_| streams.order_book);
+        let order_books: Vec<_> = markets.filter_map(book).collect();
         let wanted = HorizonStreamConfig {
             servers,
             order_books,
@@ -109,6 +128,55 @@ impl Sources {
         assert_eq!(self.connections.len() - before, source.connections(), "a connection for each that the source has");
         self.sources.push(source);
     }
+}
+
+/// An exchange's source for these symbols, and where its connections go.
+fn of_exchange(
+    exchange: &Exchange,
+    symbols: Vec<(String, SymbolId)>,
+    nonce: [u8; 16],
+    seed: u64,
+) -> Result<(SourceConfig, Vec<Endpoint>), DeskError> {
+    let roots = &exchange.roots;
+    let stream = |url: &WebSocketUrl, symbols| PriceStreamConfig {
+        host: url.authority.clone(),
+        path: url.path.clone(),
+        symbols,
+        max_message_bytes: MAX_PRICE_MESSAGE_BYTES,
+        silence_ns: nanos(exchange.silent_after),
+        nonce,
+    };
+    Ok(match &exchange.kind {
+        ExchangeKind::Kraken(url) => (SourceConfig::Kraken(stream(url, symbols)), vec![web_socket(url, roots)]),
+        ExchangeKind::Coinbase(url) => (SourceConfig::Coinbase(stream(url, symbols)), vec![web_socket(url, roots)]),
+        ExchangeKind::Binance(url) => {
+            let source = BinanceConfig { stream: stream(url, symbols), depth: None };
+            (SourceConfig::Binance(source), vec![web_socket(url, roots)])
+        }
+        ExchangeKind::BinanceDepth(url, rest) => {
+            let source = BinanceConfig { stream: stream(url, symbols), depth: Some(place(rest)) };
+            (SourceConfig::Binance(source), vec![web_socket(url, roots), http(rest, roots)])
+        }
+        ExchangeKind::CoinGecko(url, every, key_file) => {
+            let pair = |(symbol, id): (String, SymbolId)| {
+                let (coin, currency) = symbol.split_once('/').unwrap_or((&symbol, ""));
+                ((coin.to_owned(), currency.to_owned()), id)
+            };
+            let source = CoinGeckoConfig {
+                server: place(url),
+                api_key: key_file.as_deref().map(api_key).transpose()?,
+                pairs: symbols.into_iter().map(pair).collect(),
+                every_ns: nanos(*every),
+                answer_timeout_ns: nanos(exchange.silent_after),
+                seed,
+            };
+            (SourceConfig::CoinGecko(source), vec![http(url, roots)])
+        }
+    })
+}
+
+fn api_key(file: &Path) -> Result<Secret, DeskError> {
+    Ok(Secret(std::mem::take(&mut *read_api_key(file).map_err(DeskError::ApiKey)?)))
 }
 
 /// The nonce from which a source makes the keys of its handshakes.

@@ -2,8 +2,8 @@
 
 use super::Desk;
 use crate::commands::engine::Engine;
-use crate::events::FeedFault;
 use crate::events::views::{LevelView, OwnOfferView};
+use crate::events::{FeedFault, MonoNanos};
 use crate::net::{ConnSnapshot, ConnState, NetStats};
 use crate::observe::{self, Status};
 use crate::pipeline::clock::{Clock, SystemClock};
@@ -137,11 +137,9 @@ impl Desk {
             best_bid,
             best_ask,
             spread_bp: spread,
-            reference: self.references[usize::from(market.symbol.0)].map(|price| observe::Reference {
-                bid: price.bid,
-                ask: price.ask,
-                mid: f64::midpoint(price.bid, price.ask),
-                age_ms: SystemClock.mono().since(price.received) / 1_000_000,
+            reference: market.price.value(MonoNanos(0), &self.inputs()).map(|value| observe::Reference {
+                mid: value.price,
+                age_ms: value.oldest.map_or(0, |oldest| SystemClock.mono().since(oldest) / 1_000_000),
             }),
             bids: levels(Side::Bid),
             asks: levels(Side::Ask),
