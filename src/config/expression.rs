@@ -8,6 +8,7 @@
 //! invert(…)  times(…, …)  max(…, …)  min(…, …)  median(…, …)
 //! ```
 
+use super::HORIZON_REFERENCE;
 use super::values::{amount, parse_duration};
 use crate::events::Quoted;
 use crate::stellar::{Asset, Market};
@@ -176,7 +177,7 @@ impl<'t> Reader<'t> {
     fn exchange(&mut self) -> Result<Term, String> {
         let [exchange, symbol] = self.words("exchange", ["name", "symbol"])?;
         let (what, stale_after) = self.options(false)?;
-        let symbol = super::values::symbol(symbol)?;
+        let symbol = if exchange == HORIZON_REFERENCE { pair(symbol)? } else { super::values::symbol(symbol)? };
         Ok(Term::Exchange { exchange: exchange.to_owned(), symbol, what, stale_after })
     }
 
@@ -243,6 +244,17 @@ impl<'t> Reader<'t> {
             "" => format!("ends where {what} should be"),
             rest => format!("has '{rest}' where {what} should be"),
         }
+    }
+}
+
+/// Two Stellar assets, as Horizon's streams are named.
+fn pair(text: &str) -> Result<String, String> {
+    let asset = |text: &str| text.parse::<Asset>().is_ok();
+    let good = text.split_once('/').is_some_and(|(base, quote)| asset(base) && asset(quote));
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("'{text}' is no pair of assets: write it like XLM/CODE:ISSUER"))
     }
 }
 

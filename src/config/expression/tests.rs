@@ -56,6 +56,7 @@ fn what_cannot_be_understood_is_named() {
         ("exchange(kraken, XLM/USD, mid, bid)", "says with 'bid' what it has said before"),
         ("exchange(kraken, XLM/USD, stale=soon)", "soon"),
         ("sdex(XLM, USDC)", "USDC"),
+        ("exchange(horizon, XLM/USDC)", "'XLM/USDC' is no pair of assets"),
     ] {
         let error = term(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
