@@ -65,11 +65,13 @@ pub enum FeedFault {
     Truncated,
     /// A change of our account that the ledgers have not shown.
     UnseenChange,
+    /// A ledger of another chain than that which other sources bring.
+    OtherChain,
 }
 
 impl FeedFault {
     /// All kinds, in the order of their counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RecordMark,
         Self::Oversized,
         Self::Malformed,
@@ -78,6 +80,7 @@ impl FeedFault {
         Self::BadValue,
         Self::Truncated,
         Self::UnseenChange,
+        Self::OtherChain,
     ];
 
     /// The kind's name in metrics.
@@ -92,6 +95,7 @@ impl FeedFault {
             Self::BadValue => "bad_value",
             Self::Truncated => "truncated",
             Self::UnseenChange => "unseen_change",
+            Self::OtherChain => "other_chain",
         }
     }
 }

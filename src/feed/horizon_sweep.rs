@@ -11,7 +11,7 @@ use super::FeedConfig;
 use super::accounts::OwnAccounts;
 use super::config::HorizonSweepConfig;
 use super::failover::Failover;
-use super::http::{Exchange, fault_of_http};
+use super::http::{Exchange, fault_of_http, number};
 use super::port::Port;
 use super::source::{Machine, Tools};
 use crate::events::{FeedEvent, MonoNanos, Sink, SnapshotEvent, Stamped};
@@ -257,9 +257,4 @@ fn read(
         429 => Page::Wait(number(response, "Retry-After").or(number(response, "X-RateLimit-Reset")).unwrap_or(10)),
         _ => Page::Failed,
     }
-}
-
-/// A header that is a number.
-fn number(response: &Response<'_>, name: &str) -> Option<u64> {
-    core::str::from_utf8(response.header(name)?).ok()?.trim().parse().ok()
 }

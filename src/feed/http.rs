@@ -126,9 +126,12 @@ pub(super) fn fault_of_http(error: &HttpError) -> FeedFault {
     }
 }
 
+/// A header that is a number.
+pub(super) fn number(response: &Response<'_>, name: &str) -> Option<u64> {
+    core::str::from_utf8(response.header(name)?).ok()?.trim().parse().ok()
+}
+
 /// What `Retry-After` asks for, at most an hour; 0 if it is not there.
 pub(super) fn retry_after_ns(answer: &Response<'_>) -> u64 {
-    let seconds = answer.header("Retry-After").and_then(|value| core::str::from_utf8(value).ok());
-    let seconds = seconds.and_then(|text| text.trim().parse().ok()).unwrap_or(0_u64);
-    seconds.min(3_600) * 1_000_000_000
+    number(answer, "Retry-After").unwrap_or(0).min(3_600) * 1_000_000_000
 }

@@ -1,9 +1,9 @@
 //! The chain of ledgers, whichever sources bring them: the first to bring the next one is heard.
 
-use super::FeedConfig;
 use super::collector::{Collector, Refused};
+use super::config::{FeedConfig, SourceConfig};
 use super::port::Port;
-use crate::events::{FeedEvent, FeedFault, MonoNanos, Sink, Stamped};
+use crate::events::{ConnId, FeedEvent, FeedFault, MonoNanos, Sink, Stamped};
 use crate::stellar::{AccountIndex, LedgerSeq, SequenceNumber};
 use crate::wire::ledger::{SkimError, skim};
 
@@ -19,6 +19,11 @@ pub(super) struct Ledgers {
     unbroken_from: u32,
     /// Of each of our accounts the last change that was handed down: its ledger and the sequence number after it.
     own: Vec<Option<(u32, SequenceNumber)>>,
+    /// Of each connection that brings ledgers, the last one of this chain that it brought, first or not; `None` when it is
+    /// gone.
+    brought: Vec<Option<u32>>,
+    /// The one that is right when two differ: core's stream, since it is our own.
+    authority: Option<ConnId>,
 }
 
 /// What the ledgers say of a change that another source has told.
@@ -38,16 +43,32 @@ enum Follows {
     Yes,
     /// It came before.
     Repeated,
-    /// Ledgers are missing between the two.
+    /// Ledgers are missing between the two, or core's stream has gone over to another chain.
     Gap,
-    /// It is the next by its number, but of another chain.
+    /// It is the next by its number, but of another chain, and nobody else stands who could tell which is right.
     OtherChain,
+    /// It is of another chain than that which others bring.
+    Stranger,
 }
 
 impl Ledgers {
     pub(super) fn new(config: &FeedConfig) -> Self {
-        let own = vec![None; config.accounts.len()];
-        Self { collector: Collector::new(config), last: None, gaps: 0, unbroken_from: 0, own }
+        let core = config.sources.iter().position(|source| matches!(source, SourceConfig::CoreMeta));
+        let before = core.map(|at| config.sources[..at].iter().map(SourceConfig::connections).sum::<usize>());
+        Self {
+            collector: Collector::new(config),
+            last: None,
+            gaps: 0,
+            unbroken_from: 0,
+            own: vec![None; config.accounts.len()],
+            brought: vec![None; config.connections()],
+            authority: before.and_then(|at| u8::try_from(at).ok()).map(ConnId),
+        }
+    }
+
+    /// A connection is gone: it vouches for nothing any more.
+    pub(super) fn lost(&mut self, conn: ConnId) {
+        self.brought[usize::from(conn.0)] = None;
     }
 
     /// The number of the last ledger that was handed down.
@@ -73,14 +94,15 @@ impl Ledgers {
         }
     }
 
-    /// A whole ledger (the XDR of a `LedgerCloseMeta`), whose first byte came at that moment.
+    /// A whole ledger (the XDR of a `LedgerCloseMeta`), whose first byte came at that moment. Returns false if it is of
+    /// another chain than that which others bring: whoever brought it is to be put aside.
     pub(super) fn ledger(
         &mut self,
         bytes: &[u8],
         first_byte: MonoNanos,
         port: &mut Port,
         sink: &mut impl Sink<Stamped<FeedEvent>>,
-    ) {
+    ) -> bool {
         port.counters.messages += 1;
         let room = self.collector.room();
         self.collector.begin(first_byte);
@@ -96,12 +118,15 @@ impl Ledgers {
         };
         match collected {
             Ok(chain) => self.hand_down(chain, port, sink),
-            Err(fault) => port.fault(fault, sink),
+            Err(fault) => {
+                port.fault(fault, sink);
+                true
+            }
         }
     }
 
-    fn hand_down(&mut self, link: Link, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) {
-        match self.follows(&link) {
+    fn hand_down(&mut self, link: Link, port: &mut Port, sink: &mut impl Sink<Stamped<FeedEvent>>) -> bool {
+        match self.follows(&link, port.conn()) {
             Follows::Yes => {}
             Follows::Gap => {
                 self.gaps += 1;
@@ -109,17 +134,24 @@ impl Ledgers {
             }
             Follows::Repeated => {
                 port.counters.repeated += 1;
-                return;
+                self.brought[usize::from(port.conn().0)] = Some(link.seq);
+                return true;
+            }
+            Follows::Stranger => {
+                port.fault(FeedFault::OtherChain, sink);
+                return false;
             }
             Follows::OtherChain => {
                 self.last = None;
+                self.brought.fill(None);
                 self.gaps += 1;
                 port.fault(FeedFault::Gap, sink);
                 port.give_up(sink);
-                return;
+                return true;
             }
         }
-        if self.last.is_none_or(|(last, _)| link.seq - last > 1) {
+        self.brought[usize::from(port.conn().0)] = Some(link.seq);
+        if self.last.is_none_or(|(_, hash)| hash != link.previous_hash) {
             self.unbroken_from = link.seq;
         }
         self.last = Some((link.seq, link.hash));
@@ -132,15 +164,22 @@ impl Ledgers {
             }
             port.emit(event, sink);
         });
+        true
     }
 
-    fn follows(&self, link: &Link) -> Follows {
-        match self.last {
-            None => Follows::Yes,
-            Some((seq, _)) if link.seq <= seq => Follows::Repeated,
-            Some((seq, _)) if link.seq - seq > 1 => Follows::Gap,
-            Some((_, hash)) if hash != link.previous_hash => Follows::OtherChain,
-            Some(_) => Follows::Yes,
+    fn follows(&self, link: &Link, conn: ConnId) -> Follows {
+        let Some((last, hash)) = self.last else { return Follows::Yes };
+        let is_ours = if link.seq == last { hash == link.hash } else { hash == link.previous_hash };
+        let others = || self.brought.iter().zip(0..).filter(|(_, other)| *other != conn.0);
+        // Whoever brought one of the last two ledgers, and still stands, vouches for them.
+        let is_vouched_for = || others().any(|(brought, _)| brought.is_some_and(|seq| last - seq <= 1));
+        match link.seq.checked_sub(last) {
+            Some(2..) => Follows::Gap,
+            Some(_) if !is_ours && is_vouched_for() && self.authority != Some(conn) => Follows::Stranger,
+            Some(1) if is_ours => Follows::Yes,
+            Some(1) if is_vouched_for() => Follows::Gap,
+            Some(1) => Follows::OtherChain,
+            Some(0) | None => Follows::Repeated,
         }
     }
 }

@@ -24,6 +24,8 @@
 //! | a ledger of a newer protocol | `Fault(UnknownProtocol)`, each time | stays |
 //! | a ledger number too far | `Fault(Gap)`, **then the ledger**: what it says is true, only what lay between is not known | stays |
 //! | the next number, but another previous hash | `Fault(Gap)`, `FeedDown`, the chain is forgotten | reset |
+//! | the same of RPC, while another source vouches for the chain | `Fault(OtherChain)`, `FeedDown` | reset, and put aside |
+//! | the same of core's stream, while RPC brings another chain | `Fault(Gap)`, then the ledger: core is our own | stays |
 //! | a ledger that came before | nothing; it is counted | stays |
 //! | a number of a price source's messages (of its book's updates) that does not follow | `Fault(Gap)` | Coinbase: reset; Binance: stays, that book waits for a snapshot |
 //! | silence of a price source, or of a stream of Horizon | `FeedDown` | reset |
@@ -217,6 +219,7 @@ impl Stage for Feed {
                     each!(source, machine => machine.closed(leg, &mut tools));
                 }
                 tools.ports[leg].closed(tools.sink);
+                self.ledgers.lost(conn);
             }
         }
     }

@@ -76,6 +76,11 @@ impl Port {
         self.emit(FeedEvent::Fault(self.conn, fault), sink);
     }
 
+    /// Which connection it is.
+    pub(super) fn conn(&self) -> ConnId {
+        self.conn
+    }
+
     /// The source delivers.
     pub(super) fn up(&mut self, sink: &mut impl Sink<Stamped<FeedEvent>>) {
         if !self.up {

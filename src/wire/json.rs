@@ -9,6 +9,7 @@ pub mod horizon_record;
 pub mod kraken;
 mod reader;
 pub mod rpc;
+pub mod rpc_reader;
 mod tape;
 
 pub use reader::{PriceError, Tick};

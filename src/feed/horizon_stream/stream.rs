@@ -5,7 +5,7 @@ use super::meaning::Meaning;
 use crate::events::{FeedEvent, FeedFault, MonoNanos, Sink, Stamped};
 use crate::feed::config::{HorizonStreamConfig, HttpPlace};
 use crate::feed::failover::Failover;
-use crate::feed::http::fault_of_http;
+use crate::feed::http::{fault_of_http, number};
 use crate::wire::http1::{HttpLimits, Response, StreamParser, StreamPart, is_event_stream};
 use crate::wire::sse::{SseEvent, SseLimits, SseParser};
 use std::io::Write as _;
@@ -316,10 +316,7 @@ fn is_cursor(id: &[u8]) -> bool {
 /// What an answer means that is no stream.
 fn refusal(head: &Response<'_>) -> End {
     match head.status {
-        429 => {
-            let after = |name| core::str::from_utf8(head.header(name)?).ok()?.trim().parse().ok();
-            End::Wait(after("Retry-After").or(after("X-RateLimit-Reset")).unwrap_or(10))
-        }
+        429 => End::Wait(number(head, "Retry-After").or(number(head, "X-RateLimit-Reset")).unwrap_or(10)),
         400 | 410 => End::Outlived,
         // An account that is not there yet, an asset that was never traded.
         404 | 406 => End::Refused,

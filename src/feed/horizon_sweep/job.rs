@@ -1,10 +1,10 @@
 //! One snapshot under way: which page comes next, and what an answer says.
 
 use super::Subject;
-use super::number;
 use crate::events::{
     FeedFault, MonoNanos, OfferChange, OwnAccount, OwnTrustLine, PoolChange, SnapshotEvent, SnapshotOffer,
 };
+use crate::feed::http::number;
 use crate::stellar::{AccountIndex, LedgerSeq, Market, MarketId, OfferId, Orientation, Side};
 use crate::wire::http1::Response;
 use crate::wire::json::horizon::{self, HorizonError, OfferRow};

@@ -1,4 +1,5 @@
-//! Stellar RPC's answers to `getLatestLedger` and `getLedgers` (JSON-RPC 2.0).
+//! Stellar RPC's answers to `getLedgers` (JSON-RPC 2.0), with the server's own words where it refuses: for what asks beside
+//! the line. On it [`rpc_reader`](super::rpc_reader) reads them.
 
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -46,11 +47,6 @@ struct Refusal {
     message: String,
 }
 
-#[derive(Deserialize)]
-struct Latest {
-    sequence: u32,
-}
-
 /// The request for the newest ledger's number.
 pub const LATEST_REQUEST: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"getLatestLedger"}"#;
 
@@ -60,15 +56,6 @@ pub fn ledgers_request(from: u32, limit: u32) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"getLedgers","params":{{"startLedger":{from},"pagination":{{"limit":{limit}}}}}}}"#
     )
-}
-
-/// Reads the newest ledger's number.
-///
-/// # Errors
-/// If the answer is none, or a refusal.
-pub fn latest(body: &[u8]) -> Result<u32, RpcError> {
-    let answer: Answer<Latest> = read(body)?;
-    result(answer).map(|latest| latest.sequence)
 }
 
 /// Reads a page of ledgers.
@@ -104,7 +91,6 @@ mod tests {
         let page = ledgers(body).unwrap();
         assert_eq!((page.latest, page.ledgers.len()), (118, 1));
         assert_eq!((page.ledgers[0].sequence, &*page.ledgers[0].metadata_xdr), (116, "AAAB"));
-        assert_eq!(latest(br#"{"result":{"id":"a","protocolVersion":23,"sequence":7}}"#), Ok(7));
     }
 
     #[test]

@@ -21,12 +21,23 @@ impl TapeReader {
 
     /// What `read` makes of the message; `None` if it is no JSON, or no UTF-8, or nested too deep.
     pub(super) fn read<T>(&mut self, message: &[u8], read: impl FnOnce(Value<'_, '_>) -> T) -> Option<T> {
+        self.load(message);
+        self.read_loaded(read)
+    }
+
+    /// Copies a message.
+    pub(super) fn load(&mut self, message: &[u8]) {
         self.text.clear();
         self.text.extend_from_slice(message);
+    }
+
+    /// The same of the message that was copied last. It is spent by that.
+    pub(super) fn read_loaded<T>(&mut self, read: impl FnOnce(Value<'_, '_>) -> T) -> Option<T> {
         let mut tape = core::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape);
         let made = parsed.ok().map(|()| read(tape.as_value()));
         self.tape = tape.reset();
+        self.text.clear();
         made
     }
 }
