@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
 use std::process::ExitCode;
-use stellar_connector::commands::{cancel_all, conformance, demo, latency, record, replay, run, sandbox};
+use stellar_connector::commands::{cancel_all, conformance, demo, latency, record, relay, replay, run, sandbox};
 use stellar_connector::pipeline::allocations::CountingAllocator;
 
 /// Counts what each thread allocates, so that `latency` can show that the hot ones do not.
@@ -32,6 +32,8 @@ enum Command {
     Latency(latency::LatencyArgs),
     /// Keep the ledgers of a core's stream in rotating files, and fetch what was missed; or list what is kept.
     Record(record::RecordArgs),
+    /// Own the pipe into which core writes its ledgers, and serve them to any number of engines.
+    Relay(relay::RelayArgs),
     /// Run recorded ledgers through feed and book, and print what each market did.
     Replay(replay::Args),
     /// Replay a standalone network's recording on the ledger of this program, and compare every result and change.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Config(args) => run::config(&args, &mut out).map(|()| true),
         Command::Latency(args) => latency::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Record(args) => record::run(&args, &mut out).map(|()| true).map_err(Into::into),
+        Command::Relay(args) => relay::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Replay(args) => replay::run(&args, &mut out).map(|()| true).map_err(Into::into),
         Command::Conformance(args) => conformance::conformance(&args, &mut out).map_err(Into::into),
         Command::CancelAll => cancel_all::run(&mut std::io::stdin().lock(), &mut out).map_err(Into::into),

@@ -9,6 +9,7 @@ pub mod flight;
 pub mod handover;
 pub mod latency;
 pub mod record;
+pub mod relay;
 pub mod replay;
 pub mod run;
 pub mod sandbox;

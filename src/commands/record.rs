@@ -88,7 +88,7 @@ pub enum RecordError {
 }
 
 /// Reads a number of bytes: `1000`, `500M`, `20G`; letters stand for powers of 1000.
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     let wanted = || format!("'{text}' is no number of bytes: write it like 1000000, 500M or 20G");
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

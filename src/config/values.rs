@@ -129,17 +129,22 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// Reads where a stream of ledgers is: `pipe:/path`, `unix:/path` or `tcp://host:port`.
+/// Reads where a stream of ledgers is: `pipe:/path`, `fd:N`, `unix:/path` or `tcp://host:port`.
 ///
 /// # Errors
 /// If it is none of them.
 pub fn meta_stream(text: &str) -> Result<Endpoint, String> {
-    let wanted = || format!("'{text}' is no stream: write pipe:/path, unix:/path or tcp://host:port");
+    let wanted = || format!("'{text}' is no stream: write pipe:/path, fd:N, unix:/path or tcp://host:port");
     if let Some(path) = text.strip_prefix("pipe:").filter(|path| path.starts_with('/')) {
         return Ok(Endpoint::Pipe { path: path.into() });
     }
     if let Some(path) = text.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
         return Ok(Endpoint::Unix { path: path.into() });
+    }
+    if let Some(number) = text.strip_prefix("fd:").filter(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+        // Opened anew by its path, a pipe is the same pipe, and what is set on our opening is not set on the other.
+        let number: u16 = number.parse().map_err(|_| wanted())?;
+        return Ok(Endpoint::Pipe { path: format!("/dev/fd/{number}").into() });
     }
     let address = text.strip_prefix("tcp://").ok_or_else(wanted)?;
     let (host, port) = host_and_port(address, None).ok_or_else(wanted)?;
@@ -311,8 +316,9 @@ mod tests {
         assert_eq!(meta_stream("tcp://[::1]:17"), tcp("::1", 17));
         assert_eq!(meta_stream("pipe:/run/meta"), Ok(Endpoint::Pipe { path: "/run/meta".into() }));
         assert_eq!(meta_stream("unix:/run/meta"), Ok(Endpoint::Unix { path: "/run/meta".into() }));
+        assert_eq!(meta_stream("fd:17"), Ok(Endpoint::Pipe { path: "/dev/fd/17".into() }));
         for text in
-            ["", "/run/meta", "pipe:meta", "tcp://core", "tcp://:1", "tcp://core:0", "tcp://core:65536", "tcp://a b:1"]
+            ["", "fd:", "fd:-1", "fd:1/2", "fd:70000", "/run/meta", "pipe:meta", "tcp://core", "tcp://:1", "tcp://core:0", "tcp://core:65536", "tcp://a b:1"]
         {
             assert!(meta_stream(text).is_err(), "{text}");
         }

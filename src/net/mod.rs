@@ -24,9 +24,11 @@
 //! What happens is counted in [`NetStats`], which any thread may read.
 
 mod backoff;
+pub mod broadcast;
 mod connection;
 mod endpoint;
 mod failure;
+pub mod inlet;
 mod names;
 mod reactor;
 mod stats;
