@@ -174,6 +174,44 @@ fn it_quotes_every_market_and_takes_the_quotes_down_when_told_to_end() {
     assert!(!said.contains(signer().expose_strkey().as_str()), "the log shows the key");
 }
 
+/// Configured markets beyond the sandbox's two, in which nobody has an offer.
+fn more_markets(count: usize) -> String {
+    let issuer = LocalSigner::from_seed(&[78; 32]).public_key();
+    let market = |number| {
+        format!(
+            "[[market]]\nbase = \"XLM\"\nquote = \"M{number:05}:{issuer}\"\nreference = \"XLM/USD\"\n\
+             strategy = {{ bid_spread_bp = 10, ask_spread_bp = 10, order_amount = 20, refresh_tolerance_bp = 2 }}\n\
+             limits = {{ max_order_amount = 20, max_side_amount = 20 }}\n"
+        )
+    };
+    (0..count).map(market).collect()
+}
+
+/// The most memory that a process ever had, bytes.
+fn peak_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn ten_thousand_markets_fit_into_500_megabytes_and_two_of_them_are_quoted() {
+    let bench = Bench::new("many", "");
+    let mut file = std::fs::OpenOptions::new().append(true).open(bench.file()).unwrap();
+    file.write_all(more_markets(9_998).as_bytes()).unwrap();
+    let running = bench.start(&[]);
+    until("quotes stand in both markets", || bench.quotes_stand());
+    until("the page shows all", || {
+        let status = bench.status().unwrap_or_default();
+        status["markets"].as_array().is_some_and(|markets| markets.len() == 10_000)
+    });
+    let ledger = bench.sandbox.engine().ledger;
+    until("five more ledgers have closed", || bench.sandbox.engine().ledger.0 > ledger.0 + 5);
+    let peak = peak_bytes(running.0.id());
+    assert!(peak <= 500_000_000, "{peak} bytes");
+    println!("10,000 markets: {peak} bytes at the most");
+}
+
 #[test]
 fn with_trading_disabled_it_follows_the_ledger_and_signs_nothing() {
     let bench = Bench::new("disabled", "");

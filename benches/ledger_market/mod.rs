@@ -4,6 +4,7 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use stellar_connector::sandbox::ledger::{ClosedLedger, GenesisConfig, Ledger, SubmitOutcome, account_id};
+use stellar_connector::stellar::{Market, NetworkId};
 use stellar_xdr::{
     AlphaNum4, Asset, AssetCode4, ChangeTrustAsset, ChangeTrustOp, CreateAccountOp, DecoratedSignature,
     LedgerCloseMeta, ManageBuyOfferOp, ManageBuyOfferResult, ManageSellOfferOp, Memo, Operation, OperationBody,
@@ -88,6 +89,11 @@ pub fn offers_of(ledger: &Ledger, taker: u16, size: Size) -> Vec<i64> {
 
 /// A ledger with funded accounts, and no offers.
 fn funded(accounts: &[SigningKey]) -> Ledger {
+    funded_with(accounts, |_| usd())
+}
+
+/// The same, each account with the asset that `asset` says for its number.
+fn funded_with(accounts: &[SigningKey], asset_of: impl Fn(u16) -> AlphaNum4) -> Ledger {
     let config = GenesisConfig {
         protocol: 27,
         base_reserve: 5_000_000,
@@ -106,16 +112,16 @@ fn funded(accounts: &[SigningKey]) -> Ledger {
         submit(&mut ledger, &root, some.iter().map(create).collect());
         ledger.close(0, &[]);
     }
-    for one in accounts {
-        let line = ChangeTrustAsset::CreditAlphanum4(usd());
+    for (number, one) in (0..).zip(accounts) {
+        let line = ChangeTrustAsset::CreditAlphanum4(asset_of(number));
         submit(&mut ledger, one, vec![OperationBody::ChangeTrust(ChangeTrustOp { line, limit: i64::MAX })]);
     }
     ledger.close(0, &[]);
-    for some in accounts.chunks(100) {
-        let asset = Asset::CreditAlphanum4(usd());
-        let pay = |key: &SigningKey| {
+    let numbered: Vec<(u16, &SigningKey)> = (0..).zip(accounts).collect();
+    for some in numbered.chunks(100) {
+        let pay = |(number, key): &(u16, &SigningKey)| {
             let (destination, amount) = (account_id(key).into(), 1_000_000_000_000);
-            OperationBody::Payment(PaymentOp { destination, asset: asset.clone(), amount })
+            OperationBody::Payment(PaymentOp { destination, asset: Asset::CreditAlphanum4(asset_of(*number)), amount })
         };
         submit(&mut ledger, &issuer(), some.iter().map(pay).collect());
         ledger.close(0, &[]);
@@ -166,4 +172,76 @@ pub fn crossings(closed: &ClosedLedger) -> usize {
         }
     }
     crossed
+}
+
+/// Markets of [`busy_ledgers`].
+pub const BUSY_MARKETS: usize = 50;
+
+/// Accounts of [`busy_ledgers`], and transactions of each ledger.
+const BUSY_ACCOUNTS: u16 = 1_000;
+
+/// Ledgers one after the other, each of a thousand transactions on [`BUSY_MARKETS`] markets.
+pub struct BusyLedgers {
+    /// Whose they are.
+    pub network: NetworkId,
+    /// The number of the first; before it there was no offer.
+    pub first: u32,
+    /// The ledgers.
+    pub ledgers: Vec<LedgerCloseMeta>,
+    /// The markets, native against one asset each.
+    pub markets: Vec<Market>,
+}
+
+/// A token of [`busy_ledgers`].
+fn token(number: u16) -> AlphaNum4 {
+    let code = format!("T{number:03}");
+    AlphaNum4 { asset_code: AssetCode4(code.into_bytes().try_into().unwrap()), issuer: account_id(&issuer()) }
+}
+
+/// A thousand accounts: four of five have an offer that they move in every ledger (or make anew, if it was taken), each
+/// fifth takes half an offer. Every market changes in every ledger.
+pub fn busy_ledgers(count: usize) -> BusyLedgers {
+    let accounts: Vec<SigningKey> = (0..BUSY_ACCOUNTS).map(key).collect();
+    let of = |account: u16| token(account % u16::try_from(BUSY_MARKETS).unwrap());
+    let mut ledger = funded_with(&accounts, of);
+    let mut ledgers = Vec::new();
+    for round in 0..i32::try_from(count).unwrap() {
+        for (account, key) in (0..).zip(&accounts) {
+            let own = ledger.offers_of(&account_id(key)).first().map_or(0, |offer| offer.offer_id);
+            let (native, asset) = (Asset::Native, Asset::CreditAlphanum4(of(account)));
+            let nth = i32::from(account) / i32::try_from(BUSY_MARKETS).unwrap();
+            let body = if nth % 5 == 4 && round > 0 {
+                // At any price.
+                let price = Price { n: 1_000, d: 1 };
+                let (selling, buying, buy_amount) = (asset, native, OFFERED / 2);
+                OperationBody::ManageBuyOffer(ManageBuyOfferOp { selling, buying, buy_amount, price, offer_id: 0 })
+            } else {
+                let price = Price { n: 1_000_000 + 1_000 * nth + 10 * (round % 7) + 100, d: 1_000_000 };
+                let (selling, buying, amount) = (native, asset, OFFERED);
+                OperationBody::ManageSellOffer(ManageSellOfferOp { selling, buying, amount, price, offer_id: own })
+            };
+            submit(&mut ledger, key, vec![body]);
+        }
+        let closed = ledger.close(0, &[]);
+        let LedgerCloseMeta::V2(meta) = &closed.meta else { panic!("protocol 27 writes version 2") };
+        let succeeded = |result: &TransactionResultResult| matches!(result, TransactionResultResult::TxSuccess(_));
+        assert_eq!(meta.tx_processing.len(), accounts.len());
+        // An offer that was taken before it could be moved fails, as it does on the real network.
+        let failed =
+            meta.tx_processing.iter().filter(|transaction| !succeeded(&transaction.result.result.result)).count();
+        assert!(failed < accounts.len() / 8, "{failed} transactions failed");
+        ledgers.push(closed.meta);
+    }
+    let LedgerCloseMeta::V2(first) = &ledgers[0] else { panic!("protocol 27 writes version 2") };
+    BusyLedgers {
+        network: ledger.network(),
+        first: first.ledger_header.header.ledger_seq,
+        markets: (0..u16::try_from(BUSY_MARKETS).unwrap()).map(|number| market_of(&token(number))).collect(),
+        ledgers,
+    }
+}
+
+fn market_of(token: &AlphaNum4) -> Market {
+    let code = std::str::from_utf8(&token.asset_code.0).unwrap();
+    Market { base: "XLM".parse().unwrap(), quote: format!("{code}:{}", token.issuer).parse().unwrap() }
 }

@@ -166,8 +166,8 @@ impl Relay {
             max_bytes: usize::try_from(args.keep_bytes).unwrap_or(usize::MAX),
         };
         let broadcast = Broadcast::new(limits, doors, poll.registry(), FIRST_READER)?;
-        let pipe = open_pipe(&args.from, &poll)
-            .map_err(|source| RelayError::Pipe { path: args.from.clone(), source })?;
+        let pipe =
+            open_pipe(&args.from, &poll).map_err(|source| RelayError::Pipe { path: args.from.clone(), source })?;
         Ok(Self {
             poll,
             events: Events::with_capacity(256),

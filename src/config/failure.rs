@@ -97,11 +97,9 @@ impl Place {
         Self::File(path.display().to_string())
     }
 
-    /// The line of `text` that holds the byte at `offset`.
-    pub(super) fn line(file: &str, text: &str, offset: usize) -> Self {
-        let before = text.as_bytes().iter().take(offset);
-        let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-        Self::Line { file: file.to_owned(), line }
+    /// The line that holds the byte at `offset`.
+    pub(super) fn line(file: &str, lines: &Lines, offset: usize) -> Self {
+        Self::Line { file: file.to_owned(), line: lines.line(offset) }
     }
 
     pub(super) fn refuse(self, problem: Problem) -> ConfigError {
@@ -110,6 +108,21 @@ impl Place {
 
     pub(super) fn refuse_value(self, key: &'static str, why: impl fmt::Display) -> ConfigError {
         self.refuse(Problem::Value { key, why: without_secrets(&why.to_string()) })
+    }
+}
+
+/// Where a text's lines end. Every value of a file has its line looked up, of ten thousand markets as well.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The number of the line that holds the byte at `offset`, counted from one.
+    fn line(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|end| *end < offset)
     }
 }
 
@@ -156,7 +169,8 @@ mod tests {
 
     #[test]
     fn lines_count_from_one() {
-        let line = |offset| Place::line("f", "a\nb\n\nc", offset).to_string();
+        let lines = Lines::of("a\nb\n\nc");
+        let line = |offset| Place::line("f", &lines, offset).to_string();
         assert_eq!([line(0), line(1), line(2), line(5)], ["f:1", "f:1", "f:2", "f:4"]);
     }
 }

@@ -1,6 +1,6 @@
 //! From keys to a [`Config`].
 
-use super::failure::{ConfigError, Place, Problem, holds_secret};
+use super::failure::{ConfigError, Lines, Place, Problem, holds_secret};
 use super::source::{Environment, Node, Source};
 use super::values::{self, amount, basis_points, flag, integer, parse_duration, price};
 use super::{
@@ -40,7 +40,8 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong, and where it stands.
     pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Self, ConfigError> {
-        let source = Source { file: name, text, environment };
+        let lines = Lines::of(text);
+        let source = Source { file: name, text, lines: &lines, environment };
         let parsed = source.parse()?;
         let root = Node::root(source, parsed.get_ref())?;
         let network_passphrase = root.get("network", network)?;

@@ -1,6 +1,6 @@
 //! Reading keys from a file's tables and from the environment: each value with its place.
 
-use super::failure::{ConfigError, Place, Problem, without_secrets};
+use super::failure::{ConfigError, Lines, Place, Problem, without_secrets};
 use super::keys::{self, Key, Kind, Need, Section};
 use core::fmt;
 use std::collections::BTreeMap;
@@ -55,12 +55,13 @@ pub(super) struct Found {
 pub(super) struct Source<'a> {
     pub(super) file: &'a str,
     pub(super) text: &'a str,
+    pub(super) lines: &'a Lines,
     pub(super) environment: &'a Environment,
 }
 
 impl<'a> Source<'a> {
     fn place(&self, offset: usize) -> Place {
-        Place::line(self.file, self.text, offset)
+        Place::line(self.file, self.lines, offset)
     }
 
     /// Parses the text.

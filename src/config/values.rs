@@ -317,9 +317,20 @@ mod tests {
         assert_eq!(meta_stream("pipe:/run/meta"), Ok(Endpoint::Pipe { path: "/run/meta".into() }));
         assert_eq!(meta_stream("unix:/run/meta"), Ok(Endpoint::Unix { path: "/run/meta".into() }));
         assert_eq!(meta_stream("fd:17"), Ok(Endpoint::Pipe { path: "/dev/fd/17".into() }));
-        for text in
-            ["", "fd:", "fd:-1", "fd:1/2", "fd:70000", "/run/meta", "pipe:meta", "tcp://core", "tcp://:1", "tcp://core:0", "tcp://core:65536", "tcp://a b:1"]
-        {
+        for text in [
+            "",
+            "fd:",
+            "fd:-1",
+            "fd:1/2",
+            "fd:70000",
+            "/run/meta",
+            "pipe:meta",
+            "tcp://core",
+            "tcp://:1",
+            "tcp://core:0",
+            "tcp://core:65536",
+            "tcp://a b:1",
+        ] {
             assert!(meta_stream(text).is_err(), "{text}");
         }
         let core = http_address("http://core/").unwrap();

@@ -154,10 +154,10 @@ impl Broadcast {
         if event.is_writable() {
             client.on_writable();
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            if let Err(why) = client.on_readable() {
-                self.remove(index, why);
-            }
+        if (event.is_readable() || event.is_read_closed() || event.is_error())
+            && let Err(why) = client.on_readable()
+        {
+            self.remove(index, why);
         }
     }
 
