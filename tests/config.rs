@@ -161,7 +161,7 @@ fn a_bad_line_is_refused_by_its_number_and_in_words() {
             "trading_enabled is a string, true or false without quotes is wanted",
         ),
         ("starts_whole_at", "starts_whole_at = 0", "0 is out of range"),
-        ("meta_stream", "meta_stream = \"/run/meta\"", "write pipe:/path, unix:/path or tcp://host:port"),
+        ("meta_stream", "meta_stream = \"/run/meta\"", "write pipe:/path, fd:N, unix:/path or tcp://host:port"),
         ("http", "http = \"https://core\"", "write http://host:port"),
         ("url", "url = \"https://ws.kraken.com\"", "is no WebSocket"),
         ("ca_file", "ca_file = 5", "ca_file is a whole number"),
