@@ -31,7 +31,7 @@ fn signer() -> LocalSigner {
 
 fn start(close_every_ms: u64, meta: MetaOutput) -> Sandbox {
     let account =
-        EngineAccount::with_trustlines(signer().public_key(), |hash: &[u8; 32]| signer().sign(&TxHash(*hash)));
+        EngineAccount::with_trustlines(signer().public_key(), |hash: &[u8; 32]| signer().sign_hash(&TxHash(*hash)));
     let mut config = SandboxConfig::new(WorldConfig::new(1, account));
     config.close = CloseRule::Every(Duration::from_millis(close_every_ms));
     config.meta = meta;
@@ -64,7 +64,7 @@ fn submit_offers(sandbox: &Sandbox, sequence: i64, count: usize) -> TxAnswer {
         writer.manage_sell_offer(&ManageSellOffer { selling, buying, amount, price, id });
     }
     let unsigned = writer.finish();
-    let signature = signer().sign(&unsigned.hash());
+    let signature = signer().sign_hash(&unsigned.hash());
     let mut request = TxRequestWriter::new("core");
     send(sandbox, request.write(unsigned.sign(&source, &signature)))
 }
@@ -338,7 +338,7 @@ fn an_offer_on_any_other_pair_is_found_in_the_stream() {
     let (amount, price, id) = (Stroops(1_000), Price::new(1, 1).unwrap(), OfferId(0));
     writer.manage_sell_offer(&ManageSellOffer { selling: own, buying: Asset::Native, amount, price, id });
     let unsigned = writer.finish();
-    let signature = signer().sign(&unsigned.hash());
+    let signature = signer().sign_hash(&unsigned.hash());
     let mut request = TxRequestWriter::new("core");
     assert_eq!(send(&sandbox, request.write(unsigned.sign(&source, &signature))), TxAnswer::Pending);
     let ended = run_handover(&handover);

@@ -20,7 +20,7 @@ const CLOSE_EVERY: Duration = Duration::from_millis(100);
 
 fn sandbox() -> Sandbox {
     let key = demo_signer(SEED).public_key();
-    let account = EngineAccount::with_trustlines(key, |hash| demo_signer(SEED).sign(&TxHash(*hash)));
+    let account = EngineAccount::with_trustlines(key, |hash| demo_signer(SEED).sign_hash(&TxHash(*hash)));
     let mut config = SandboxConfig::new(WorldConfig::new(SEED, account));
     config.close = CloseRule::Every(CLOSE_EVERY);
     Sandbox::start(config).unwrap()

@@ -26,7 +26,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 fn sandbox() -> Sandbox {
     let signer = || LocalSigner::from_seed(&[77; 32]);
-    let account = EngineAccount::with_trustlines(signer().public_key(), move |hash| signer().sign(&TxHash(*hash)));
+    let account = EngineAccount::with_trustlines(signer().public_key(), move |hash| signer().sign_hash(&TxHash(*hash)));
     let mut config = SandboxConfig::new(WorldConfig::new(7, account));
     config.close = CloseRule::Every(Duration::from_millis(200));
     Sandbox::start(config).unwrap()

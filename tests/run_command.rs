@@ -30,7 +30,7 @@ struct Bench {
 
 impl Bench {
     fn new(name: &str, more: &str) -> Self {
-        let account = EngineAccount::with_trustlines(signer().public_key(), |hash| signer().sign(&TxHash(*hash)));
+        let account = EngineAccount::with_trustlines(signer().public_key(), |hash| signer().sign_hash(&TxHash(*hash)));
         let mut world = WorldConfig::new(7, account);
         world.markets = 2;
         let mut config = SandboxConfig::new(world);
@@ -172,6 +172,26 @@ fn it_quotes_every_market_and_takes_the_quotes_down_when_told_to_end() {
     }
     assert!(said.contains("told to end"), "{said}");
     assert!(!said.contains(signer().expose_strkey().as_str()), "the log shows the key");
+}
+
+#[test]
+fn the_fast_signer_signs_and_every_signature_of_it_is_checked() {
+    let bench = Bench::new("fast", "");
+    let text = std::fs::read_to_string(bench.file()).unwrap();
+    std::fs::write(bench.file(), text.replace("[account]", "[account]\nsigner = \"precomputed\"")).unwrap();
+    let mut running = bench.start(&[]);
+    let signatures = |kind: &str| {
+        let metrics = bench.get("/metrics").unwrap_or_default();
+        let name = format!("stellar_signatures_total{{kind=\"{kind}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    until("it has signed ten times", || signatures("precomputed") >= 10);
+    until("quotes stand in both markets", || bench.quotes_stand());
+    running.signal(rustix::process::Signal::TERM);
+    until("all were checked", || signatures("checked") >= 10);
+    let (status, said) = running.ended();
+    assert!(status.success(), "{status}: {said}");
+    assert_eq!(bench.sandbox.engine().offers, []);
 }
 
 /// Configured markets beyond the sandbox's two, in which nobody has an offer.

@@ -15,7 +15,7 @@ mod watch;
 use self::core::{Core, CoreError, Info};
 use self::watch::{OfferNews, SeenLedger, SeenTransaction, Watch, watch};
 use crate::commands::handover::{HandedOffer, Handover, HandoverError};
-use crate::signer::{LocalSigner, Signer as _};
+use crate::signer::LocalSigner;
 use crate::stellar::transaction::{MAX_OPERATIONS, ManageSellOffer, TransactionHeader, TransactionWriter};
 use crate::stellar::{
     AccountId, Asset, AssetCode, LedgerSeq, NetworkId, OfferId, Price, SequenceNumber, Stroops, TxHash,
@@ -339,7 +339,7 @@ impl<'o> CancelAll<'o> {
         }
         let unsigned = self.writer.finish();
         let hash = unsigned.hash();
-        let signature = self.signer.sign(&hash);
+        let signature = self.signer.sign_hash(&hash);
         self.core.load(unsigned.sign(&header.source, &signature));
         let (sequence, max_ledger) = (header.sequence.0, header.max_ledger);
         let offers = offers.into_iter().map(|offer| offer.id).collect();

@@ -6,7 +6,7 @@ use super::desk::{Desk, DeskError, Ended, Fault, Occasion, Told, engine_parts, i
 use super::engine::{Engine, EngineError, EngineParts};
 use crate::config::{
     Config, Core, Exchange, ExchangeKind, Execution, Flight, HttpAddress, Limits, Log, LogFormat, Market,
-    PriceExpression, PureMarketMaking, REFERENCE, WebSocketUrl, parse_duration,
+    PriceExpression, PureMarketMaking, REFERENCE, SignerKind, WebSocketUrl, parse_duration,
 };
 use crate::events::LedgerClosed;
 use crate::events::views::MarketView;
@@ -15,7 +15,7 @@ use crate::pipeline::latency::readable;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::placement::{Plan, PlanRequest, StageName};
 use crate::sandbox::{CloseRule, EngineAccount, Sandbox, SandboxConfig, SandboxError, WorldConfig};
-use crate::signer::{LocalSigner, Signer};
+use crate::signer::{LocalSigner, Signer, precomputed};
 use crate::stellar::{LedgerSeq, MarketId, Price, Side, Stroops, TxHash};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -98,7 +98,7 @@ pub fn run(args: &DemoArgs, out: &mut impl Write) -> Result<(), DemoError> {
     let interrupted = told_to_end()?;
     let account = demo_signer(args.seed).public_key();
     let seed = args.seed;
-    let account = EngineAccount::with_trustlines(account, move |hash| demo_signer(seed).sign(&TxHash(*hash)));
+    let account = EngineAccount::with_trustlines(account, move |hash| demo_signer(seed).sign_hash(&TxHash(*hash)));
     let mut world = SandboxConfig::new(WorldConfig::new(args.seed, account));
     world.close = CloseRule::Every(args.close_every);
     (world.address, world.port) = (args.sandbox_listen.ip(), args.sandbox_listen.port());
@@ -168,6 +168,7 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
             silent_after: Duration::from_secs(5),
         }],
         signer: demo_signer(seed),
+        signer_kind: fast_if_possible(),
         max_offers: 1 << 16,
         execution: Execution {
             fee_per_operation: 100,
@@ -183,6 +184,11 @@ fn config(seed: u64, close_every: Duration, placement: &PlanRequest, listen: Soc
         log: Log { level: tracing::Level::INFO, format: LogFormat::Text },
         markets: vec![market(sandbox)],
     }
+}
+
+/// The fast signer, unless this system does not protect memory as it wants.
+fn fast_if_possible() -> SignerKind {
+    if precomputed::is_possible() { SignerKind::Precomputed } else { SignerKind::Stock }
 }
 
 /// The sandbox's first market, and what the demo does there.

@@ -174,8 +174,8 @@ impl Engine {
     ///
     /// # Errors
     /// If the configuration, the sockets or the threads cannot be had.
-    pub fn start(
-        parts: EngineParts,
+    pub fn start<S: Signer + Send + 'static>(
+        parts: EngineParts<S>,
         mut flight: Vec<FlightRecorder>,
         mut beat_of: impl FnMut(&HotThread) -> Beat,
     ) -> Result<Self, EngineError> {
@@ -196,8 +196,7 @@ impl Engine {
             let (recorders, of_thread) = recorders();
             readers.push(of_thread);
             let seats = sit(&mut stages, &berth.thread);
-            let mut line: EngineLine<LocalSigner, SystemClock> =
-                Line::seated(seats, berth.outlets, SystemClock, recorders);
+            let mut line: EngineLine<S, SystemClock> = Line::seated(seats, berth.outlets, SystemClock, recorders);
             let control = if index == strategist { control_in.take() } else { None };
             let recorder = if flight.is_empty() { None } else { Some((berth.thread.stages[0], flight.remove(0))) };
             let (stopped, mut beat) = (Arc::clone(&stop), beat_of(&berth.thread));

@@ -3,7 +3,7 @@
 
 use super::desk::{FlightConfig, RecordError};
 use super::engine::{EngineError, EngineParts, fused_line};
-use crate::events::{BookEvent, ConnId, ExecutionEvent, NetEvent, Stamped, Submission};
+use crate::events::{BookEvent, ConnId, ExecutionEvent, NetEvent, Now, Stamped, Submission};
 use crate::pipeline::clock::ManualClock;
 use crate::pipeline::flight::{FlightEntry, FlightError, FlightInput, FlightLog, Replayed, Run};
 use crate::pipeline::line::Observe;
@@ -86,7 +86,7 @@ impl Signer for NoSigner {
         self.0
     }
 
-    fn sign(&mut self, _hash: &TxHash) -> [u8; 64] {
+    fn sign(&mut self, _now: Now, _hash: &TxHash) -> [u8; 64] {
         [0; 64]
     }
 }

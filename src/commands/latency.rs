@@ -1,7 +1,9 @@
 //! `latency`: measures tick-to-wire on this machine, fused and split, beside a stock signature of each library.
 
 use super::demo::{DemoError, demo_signer, parts};
+use super::desk::{DeskError, start_signing};
 use super::engine::Engine;
+use crate::config::SignerKind;
 use crate::net::NetStats;
 use crate::pipeline::allocations::allocations_on_this_thread;
 use crate::pipeline::latency::{LatencyReader, Percentiles, empty_histogram, hgrm, plot, readable};
@@ -49,6 +51,9 @@ pub struct LatencyArgs {
     /// Ticks a second. They keep to their schedule whatever the engine does.
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rate: u32,
+    /// How transactions are signed: stock, or precomputed (with nonces made ahead).
+    #[arg(long, value_name = "KIND", default_value = "precomputed", value_parser = clap::value_parser!(SignerKind))]
+    pub signer: SignerKind,
 }
 
 /// Why nothing can be measured.
@@ -170,7 +175,7 @@ impl Measured {
 
 fn measure(args: &LatencyArgs, spread: Spread) -> Result<Measured, LatencyError> {
     let key = demo_signer(SEED).public_key();
-    let account = EngineAccount::with_trustlines(key, |hash| demo_signer(SEED).sign(&TxHash(*hash)));
+    let account = EngineAccount::with_trustlines(key, |hash| demo_signer(SEED).sign_hash(&TxHash(*hash)));
     let mut world = WorldConfig::new(SEED, account);
     world.activity = Activity::Still;
     let mut config = SandboxConfig::new(world);
@@ -181,6 +186,9 @@ fn measure(args: &LatencyArgs, spread: Spread) -> Result<Measured, LatencyError>
     let parts = parts(SEED, Duration::from_secs(1), &request, &sandbox)?;
     let plan = parts.plan.to_string();
     let price = parts.connections[1].endpoint.to_string();
+    let (signer, _signing) =
+        start_signing(args.signer, parts.signer.duplicate()).map_err(DeskError::from).map_err(DemoError::from)?;
+    let parts = parts.with_signer(signer);
     let mut engine = Engine::start(parts, Vec::new(), |_| Box::new(|_| {})).map_err(DemoError::from)?;
     let pace = Duration::from_secs(1) / args.rate;
     let mut held = 0;

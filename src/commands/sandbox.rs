@@ -208,7 +208,7 @@ pub fn run(args: &SandboxArgs, out: &mut impl Write) -> Result<(), SandboxComman
 fn config(args: &SandboxArgs) -> Result<SandboxConfig, SandboxCommandError> {
     let key = user_key(args.seed);
     let account = LocalSigner::from_seed(&key).public_key();
-    let sign = move |hash: &[u8; 32]| LocalSigner::from_seed(&key).sign(&TxHash(*hash));
+    let sign = move |hash: &[u8; 32]| LocalSigner::from_seed(&key).sign_hash(&TxHash(*hash));
     let mut world = WorldConfig::new(args.seed, EngineAccount::with_trustlines(account, sign));
     world.network_passphrase.clone_from(&args.passphrase);
     world.markets = args.markets;

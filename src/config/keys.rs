@@ -315,15 +315,25 @@ pub(super) const SECTIONS: &[Section] = &[
         often: Once,
         doc: "The account that trades. Its secret key is given in exactly one way: this key, STELLAR_SECRET_KEY_FILE (a file \
               as well), or STELLAR_SECRET_KEY (the key itself).",
-        keys: &[key(
-            "secret_key_file",
-            Text,
-            Optional,
-            "\"/run/secrets/stellar/stellar-secret-key\"",
-            "A file that holds the secret key, S…. Others must not be able to read it; its group may only if the file is \
-             owned by another user than the one this process runs as, as mounted secrets are.",
-        )
-        .or(&["STELLAR_SECRET_KEY_FILE", "STELLAR_SECRET_KEY"])],
+        keys: &[
+            key(
+                "secret_key_file",
+                Text,
+                Optional,
+                "\"/run/secrets/stellar/stellar-secret-key\"",
+                "A file that holds the secret key, S…. Others must not be able to read it; its group may only if the file \
+                 is owned by another user than the one this process runs as, as mounted secrets are.",
+            )
+            .or(&["STELLAR_SECRET_KEY_FILE", "STELLAR_SECRET_KEY"]),
+            key(
+                "signer",
+                Text,
+                Default,
+                "\"stock\"",
+                "stock, or precomputed: signatures with nonces made ahead, a fifteenth of the time. Not on a machine that is \
+                 ever snapshotted and run again: two runs that hold the same nonces give the key away.",
+            ),
+        ],
     },
     Section {
         path: "book",

@@ -51,6 +51,8 @@ pub struct Config {
     pub exchanges: Vec<Exchange>,
     /// Signs for the account that trades.
     pub signer: LocalSigner,
+    /// How.
+    pub signer_kind: SignerKind,
     /// Offers that the books hold together, at least 1.
     pub max_offers: usize,
     /// Transactions.
@@ -65,6 +67,28 @@ pub struct Config {
     pub flight: Option<Flight>,
     /// The markets, at least one, none twice.
     pub markets: Vec<Market>,
+}
+
+/// How signatures are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignerKind {
+    /// When they are asked for.
+    #[default]
+    Stock,
+    /// With nonces made ahead: [`precomputed`](crate::signer::precomputed).
+    Precomputed,
+}
+
+impl std::str::FromStr for SignerKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stock" => Ok(Self::Stock),
+            "precomputed" => Ok(Self::Precomputed),
+            other => Err(format!("'{other}' is no signer: write stock or precomputed")),
+        }
+    }
 }
 
 /// The stellar-core that ledgers are read from and transactions are sent to.

@@ -61,6 +61,7 @@ impl Config {
             log: log(&root.section("log")?)?,
             markets: markets(&root)?,
             signer: key_file::read(&root.section("account")?, environment)?,
+            signer_kind: root.section("account")?.get("signer", str::parse)?,
         };
         sources::check_streams(&root.section("horizon")?, config.horizon.as_ref(), &config.markets)?;
         check_expressions(&root, &config)?;

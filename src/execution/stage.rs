@@ -268,7 +268,7 @@ impl<S: Signer> Execution<S> {
         }
         while let Some(market) = self.queue.pop_front() {
             self.intentions[usize::from(market.0)].queued = false;
-            if self.build(market, closed, fresh != Some(market), sink) {
+            if self.build(now, market, closed, fresh != Some(market), sink) {
                 self.send(now, sink);
                 return;
             }
@@ -278,6 +278,7 @@ impl<S: Signer> Execution<S> {
     /// Signs the transaction that brings a market to what is wanted; false if it is there.
     fn build(
         &mut self,
+        now: Now,
         market: MarketId,
         closed: LedgerClosed,
         held: bool,
@@ -310,7 +311,7 @@ impl<S: Signer> Execution<S> {
         }
         let unsigned = self.writer.finish();
         let hash = unsigned.hash();
-        let signature = self.signer.sign(&hash);
+        let signature = self.signer.sign(now, &hash);
         self.request.write(unsigned.sign(&header.source, &signature));
         let flight = InFlight { hash, market, max_ledger: header.max_ledger, attempts: 0, step: Step::Connection };
         self.in_flight = Some(flight);

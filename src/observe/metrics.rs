@@ -148,7 +148,15 @@ const TRANSACTIONS: Family =
 const FEES: Family = counter("fees_paid_stroops_total", "Fees charged, in stroops (1e-7 XLM).", &[]);
 const REFUSALS: Family = counter("refusals_total", "Quotes that the risk gate refused, by reason.", &["reason"]);
 
-const ALL: [&Family; 31] = [
+const SIGNATURES: Family = counter(
+    "signatures_total",
+    "Signatures with nonces made ahead (precomputed), those by the stock signer for want of one, and those of the first that \
+     were verified off the line (checked).",
+    &["kind"],
+);
+
+const ALL: [&Family; 32] = [
+    &SIGNATURES,
     &BUILD_INFO,
     &UPTIME,
     &STATUS_AGE,
@@ -220,6 +228,7 @@ fn program(status: &Status) -> Vec<MetricFamily> {
         HALTED.only(one_if(status.halted.is_some())),
         LEDGER_SEQUENCE.only(f64::from(status.ledger.seq)),
         LEDGER_AGE.of(ledger_age),
+        SIGNATURES.of(status.signatures.iter().map(|count| (vec![count.name], as_f64(count.count)))),
         REFUSALS.of(status.refusals.iter().map(|refusal| (vec![refusal.name], as_f64(refusal.count)))),
         BALANCE.of(status
             .balances

@@ -39,6 +39,9 @@ pub struct Status {
     pub queues: Vec<Queue>,
     /// What the risk gate refused.
     pub refusals: Vec<Count>,
+    /// Signatures by nonces made ahead, by the stock signer because there was none, and those of the first that were
+    /// checked; empty if the stock signer makes all.
+    pub signatures: Vec<Count>,
     /// Why trading stopped; `None` while it goes on.
     pub halted: Option<String>,
 }

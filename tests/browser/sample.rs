@@ -49,6 +49,7 @@ pub(crate) fn at(tick: u32) -> Status {
         queues: [("feed-book", 2), ("book-strategy", 0), ("strategy-execution", 1), ("execution-reports", 0)]
             .map(|(ring, length)| Queue { ring: ring.into(), length, capacity: 4_096, dropped: 0 })
             .into(),
+        signatures: Vec::new(),
         refusals: vec![Count { name: "position_limit", count: 2 }, Count { name: "stale_reference", count: 0 }],
         halted: None,
     }

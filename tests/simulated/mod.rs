@@ -113,7 +113,7 @@ fn signer(seed: u64) -> LocalSigner {
 fn world(setup: &Setup) -> World {
     let seed = setup.seed;
     let account =
-        EngineAccount::with_trustlines(signer(seed).public_key(), move |hash| signer(seed).sign(&TxHash(*hash)));
+        EngineAccount::with_trustlines(signer(seed).public_key(), move |hash| signer(seed).sign_hash(&TxHash(*hash)));
     let mut config = WorldConfig::new(seed, account);
     config.founded_at_s = START_S - 3600;
     config.markets = usize::from(setup.markets);

@@ -4,11 +4,14 @@
 mod parts;
 mod prices;
 mod record;
+mod signing;
 mod sources;
 mod status;
 
 pub use parts::engine_parts;
 pub use record::{FlightConfig, RecordError};
+pub use signing::start as start_signing;
+pub use signing::{Signing, SigningError};
 
 use super::engine::{Engine, EngineError, EngineParts};
 use super::handover::{self, Handover};
@@ -30,7 +33,8 @@ use crate::pipeline::latency::{LatencyReader, Percentiles};
 use crate::pipeline::machine::Machine;
 use crate::pipeline::placement::{HotThread, Plan, PlanError, StageName};
 use crate::pipeline::run::Observation;
-use crate::signer::Signer;
+use crate::signer::precomputed::SignatureFault;
+use crate::signer::{AccountSigner, Signer};
 use crate::stellar::{
     AccountIndex, Asset, LedgerSeq, MarketId, MarketTable, MarketTableError, SequenceNumber, Stroops,
 };
@@ -90,6 +94,15 @@ pub enum DeskError {
     /// The flight recorder.
     #[error(transparent)]
     Flight(#[from] FlightError),
+    /// The signer.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// A signature that was checked off the line is wrong; the quotes were cancelled.
+    #[error("{0}; trading has stopped, with the stock signer's signatures")]
+    Signature(SignatureFault),
+    /// Nobody checks signatures; the quotes were cancelled.
+    #[error("the thread that checks signatures has ended; trading has stopped, with the stock signer's signatures")]
+    Unchecked,
     /// A stage failed, and `cancel-all` took its quotes down.
     #[error("{0}; cancel-all has taken its quotes down")]
     BrokenAndCancelled(EngineError),
@@ -244,6 +257,8 @@ pub struct Desk {
     handover: Handover,
     sequence: Option<SequenceNumber>,
     flight: Option<FlightThread>,
+    /// What looks after the signer, if it needs that.
+    signing: Option<Signing>,
 }
 
 /// Becomes true when the process is told to end, by SIGINT (Ctrl-C) or SIGTERM.
@@ -267,7 +282,11 @@ impl Desk {
         let plan = Plan::fit(&config.placement, &Machine::look())?;
         let mut desk = Self::for_engine(&config, plan.clone(), occasion)?;
         let recorders = desk.start_flight(&config)?;
-        let engine = desk.start_engine(engine_parts(config, plan, occasion.seed)?, recorders)?;
+        let kind = config.signer_kind;
+        let parts = engine_parts(config, plan, occasion.seed)?;
+        let (signer, signing) = signing::start(kind, parts.signer.duplicate())?;
+        desk.signing = signing;
+        let engine = desk.start_engine(parts.with_signer(signer), recorders)?;
         desk.views = Some(engine.views.clone());
         Ok((desk, engine))
     }
@@ -338,6 +357,7 @@ impl Desk {
             handover: handover(config),
             sequence: None,
             flight: None,
+            signing: None,
         })
     }
 
@@ -362,7 +382,11 @@ impl Desk {
     }
 
     /// The engine, whose hot threads tell the desk's probes that they turn.
-    fn start_engine(&self, parts: EngineParts, recorders: Vec<FlightRecorder>) -> Result<Engine, EngineError> {
+    fn start_engine(
+        &self,
+        parts: EngineParts<AccountSigner>,
+        recorders: Vec<FlightRecorder>,
+    ) -> Result<Engine, EngineError> {
         let health = &self.health;
         Engine::start(parts, recorders, |thread| {
             let pulse = health.pulse(pulse_name(thread));
@@ -391,6 +415,7 @@ impl Desk {
         mut tell: impl FnMut(&Self, &Engine, Told<'_>) -> std::io::Result<()>,
     ) -> Result<Ended, DeskError> {
         let mut published = Instant::now();
+        let mut fault = None;
         loop {
             while let Some(observation) = engine.observations.pop() {
                 self.hear(&observation, &engine, &mut tell)?;
@@ -400,7 +425,7 @@ impl Desk {
                 self.publish(&mut engine);
             }
             match self.cancelling {
-                None if ends() => {
+                None if ends() || fault.is_some() => {
                     self.cancelling = Some(Instant::now());
                     self.health.draining();
                     engine.tell(Control::CancelAll);
@@ -413,6 +438,7 @@ impl Desk {
             if engine.has_ended() {
                 break;
             }
+            fault = fault.or_else(|| self.signing.as_ref()?.fault());
             std::thread::sleep(LOOK_EVERY);
         }
         self.publish(&mut engine);
@@ -422,7 +448,7 @@ impl Desk {
         let tick_to_wire_ns = Percentiles::of(engine.latencies[4].total());
         let ended = Ended { tick_to_wire_ns, offers: own_offers(&engine) };
         engine.stop()?;
-        Ok(ended)
+        fault.map_or(Ok(ended), Err)
     }
 
     /// The engine has ended by itself: trading has stopped, and a process of its own takes the quotes down.

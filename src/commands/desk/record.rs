@@ -4,7 +4,7 @@ use super::super::engine::EngineParts;
 use super::{DeskError, engine_parts};
 use crate::config::{
     Config, Core, Exchange, ExchangeKind, Execution, Horizon, HttpAddress, Limits, Log, LogFormat, Market,
-    PureMarketMaking, Rpc,
+    PureMarketMaking, Rpc, SignerKind,
 };
 use crate::net::Endpoint;
 use crate::pipeline::machine::Machine;
@@ -140,6 +140,7 @@ impl FlightConfig {
             horizon: self.horizon,
             exchanges: self.exchanges,
             signer: LocalSigner::from_seed(&[0; 32]),
+            signer_kind: SignerKind::Stock,
             max_offers: self.max_offers,
             execution: Execution {
                 fee_per_operation: self.fee_per_operation,

@@ -46,8 +46,16 @@ impl Desk {
             lateness: (5..7).map(latency).collect(),
             queues: queues(engine),
             refusals: Refusal::ALL.iter().map(refusal).collect(),
+            signatures: self.signatures(),
             halted: self.cancelling.map(|_| "stopping: the quotes are being cancelled".to_owned()),
         }
+    }
+
+    fn signatures(&self) -> Vec<observe::Count> {
+        let Some(signing) = &self.signing else { return Vec::new() };
+        let watch = signing.watch();
+        let count = |name, count| observe::Count { name, count };
+        vec![count("precomputed", watch.fast()), count("stock", watch.stock()), count("checked", watch.checked())]
     }
 
     fn ledger_status(&self, engine: &Engine) -> observe::Ledger {

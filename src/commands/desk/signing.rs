@@ -1,0 +1,76 @@
+//! The account's signer, and the thread that looks after it.
+
+use super::DeskError;
+use crate::config::SignerKind;
+use crate::pipeline::clock::SystemClock;
+use crate::signer::precomputed::{PrecomputedError, SignerCare, SignerWatch, precomputed};
+use crate::signer::{AccountSigner, LocalSigner};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// A thread that makes nonces and checks signatures, for as long as this lives.
+#[derive(Debug)]
+pub struct Signing {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    watch: Arc<SignerWatch>,
+}
+
+/// Why an account has no signer.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// Its memory.
+    #[error(transparent)]
+    Precomputed(#[from] PrecomputedError),
+    /// No thread.
+    #[error("the system gives no thread for the signer: {0}; the limit of processes is reached")]
+    Thread(#[from] io::Error),
+}
+
+/// The signer that is wanted. Its thread inherits the caller's CPU affinity: to be called from one that is not pinned.
+///
+/// # Errors
+/// If what it needs cannot be had.
+pub fn start(kind: SignerKind, key: LocalSigner) -> Result<(AccountSigner, Option<Signing>), SigningError> {
+    match kind {
+        SignerKind::Stock => Ok((AccountSigner::Local(key), None)),
+        SignerKind::Precomputed => {
+            let (signer, care) = precomputed(key)?;
+            let signing = Signing::start(signer.watch(), care)?;
+            Ok((AccountSigner::Precomputed(signer), Some(signing)))
+        }
+    }
+}
+
+impl Signing {
+    fn start(watch: Arc<SignerWatch>, care: SignerCare) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let run = move || care.run(&SystemClock, &stopped);
+        let thread = std::thread::Builder::new().name("signer".into()).spawn(run)?;
+        Ok(Self { stop, thread: Some(thread), watch })
+    }
+
+    /// What the signer does.
+    #[must_use]
+    pub fn watch(&self) -> &SignerWatch {
+        &self.watch
+    }
+
+    /// What is wrong with it, if anything: also that its thread has ended by itself, so that nothing is checked any more.
+    pub(super) fn fault(&self) -> Option<DeskError> {
+        let has_ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        let fault = self.watch.fault().map(DeskError::Signature);
+        fault.or_else(|| has_ended.then_some(DeskError::Unchecked))
+    }
+}
+
+impl Drop for Signing {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // If it has panicked, it has been told as a fault.
+        let _ended = self.thread.take().map(JoinHandle::join);
+    }
+}
