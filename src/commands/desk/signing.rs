@@ -74,3 +74,33 @@ impl Drop for Signing {
         let _ended = self.thread.take().map(JoinHandle::join);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signer::precomputed::SignatureFault;
+
+    fn key() -> LocalSigner {
+        LocalSigner::from_seed(&[9; 32])
+    }
+
+    #[test]
+    fn the_stock_signer_needs_no_thread() {
+        assert!(start(SignerKind::Stock, key()).unwrap().1.is_none());
+    }
+
+    #[test]
+    fn a_fault_is_told_and_so_is_a_thread_that_has_ended() {
+        let signing = || start(SignerKind::Precomputed, key()).unwrap().1.unwrap();
+        let faulty = signing();
+        assert!(faulty.fault().is_none());
+        faulty.watch.raise(SignatureFault::Reused);
+        assert!(matches!(faulty.fault(), Some(DeskError::Signature(SignatureFault::Reused))));
+        let ended = signing();
+        ended.stop.store(true, Ordering::Relaxed);
+        while ended.fault().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(matches!(ended.fault(), Some(DeskError::Unchecked)));
+    }
+}

@@ -110,7 +110,7 @@ impl SignerWatch {
         if self.faulty.load(Ordering::Acquire) { *self.fault.lock() } else { None }
     }
 
-    fn raise(&self, fault: SignatureFault) {
+    pub(crate) fn raise(&self, fault: SignatureFault) {
         self.fault.lock().get_or_insert(fault);
         self.faulty.store(true, Ordering::Release);
     }
@@ -302,7 +302,8 @@ fn make(prefix: &[u8; 32], count: u64) -> Option<Nonce> {
         .chain_update(*drawn)
         .chain_update(count.to_le_bytes())
         .finalize();
-    let wide = Zeroizing::new(digest.into());
+    let (wide, mut digest) = (Zeroizing::new(digest.into()), digest);
+    zeroize::Zeroize::zeroize(&mut digest[..]);
     let secret = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide));
     let point = EdwardsPoint::mul_base(&secret).compress().to_bytes();
     Some(Nonce { secret: Zeroizing::new(secret.to_bytes()), point })
