@@ -23,7 +23,7 @@ use stellar_xdr::{LedgerCloseMeta, Limits, ReadXdr, WriteXdr};
 const LEDGERS: usize = 20;
 const WARM: usize = 5;
 /// Rounds over all ledgers; the best of each ledger counts, on both sides.
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 100;
 
 /// Counts what the book says.
 #[derive(Default)]
