@@ -6,11 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 mod ledger_market;
+mod timing;
 
 use ledger_market::{BUSY_MARKETS, busy_ledgers};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stellar_connector::book::{BookConfig, BookLimits, BookStage};
 use stellar_connector::events::views::{ViewLimits, ViewsReader, views};
 use stellar_connector::events::{BookEvent, ConnId, FeedEvent, NetEvent, Now, Sink, Stage, Stamped};
@@ -18,6 +19,7 @@ use stellar_connector::feed::{Feed, FeedConfig, FeedLimits, SourceConfig};
 use stellar_connector::stellar::{LedgerSeq, MarketTable, NetworkId};
 use stellar_connector::wire::record_mark::mark_of;
 use stellar_xdr::{LedgerCloseMeta, Limits, ReadXdr, WriteXdr};
+use timing::took;
 
 /// Ledgers, of which the first ones only warm what they meet.
 const LEDGERS: usize = 20;
@@ -83,15 +85,6 @@ impl Desk {
     fn record(&mut self, record: &[u8]) {
         self.feed.on_event(Now::default(), NetEvent::Bytes(ConnId(0), record), &mut self.book);
     }
-}
-
-/// How long it takes to make something, without the time to throw it away.
-fn took<T>(make: impl FnOnce() -> T) -> Duration {
-    let start = Instant::now();
-    let made = black_box(make());
-    let took = start.elapsed();
-    drop(made);
-    took
 }
 
 fn main() {

@@ -7,12 +7,14 @@
 
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;
+mod timing;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stellar_connector::wire::ledger::{Change, ChangePhase, LedgerVisitor, RawClaim, skim};
 use stellar_xdr::{LedgerCloseMeta, Limits, ReadXdr};
+use timing::took;
 
 /// Listens to everything, so that nothing is skipped because nobody would hear it.
 #[derive(Default)]
@@ -58,15 +60,6 @@ fn compare(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     let ratio = skimmed.as_secs_f64() / decoded.as_secs_f64();
     println!("{name}: {} bytes, skim {skimmed:?}, decode {decoded:?}", bytes.len());
     println!("ratio: {name}, skim / decode = {ratio:.3} (goal: at most 0.050)");
-}
-
-/// How long it takes to make something, without the time to throw it away.
-fn took<T>(make: impl FnOnce() -> T) -> Duration {
-    let start = Instant::now();
-    let made = black_box(make());
-    let took = start.elapsed();
-    drop(made);
-    took
 }
 
 fn ledgers(criterion: &mut Criterion) {

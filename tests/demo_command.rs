@@ -55,6 +55,16 @@ fn when_a_stage_panics_a_process_of_its_own_takes_the_quotes_down() {
 }
 
 #[test]
+fn when_the_signer_is_not_to_be_trusted_the_quotes_are_taken_down_and_it_ends() {
+    let output = demo(&["--for", "60s", "--fault", "signer@3s"]);
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}{errors}");
+    let wanted = "a signature does not verify; the quotes were cancelled by the stock signer, and 0 still stand";
+    assert!(errors.contains(wanted), "{errors}");
+    assert!(said.contains("our bid 0.") && said.lines().last().unwrap().contains("our bid -"), "{said}");
+}
+
+#[test]
 fn a_flight_is_replayed_to_the_same_transactions() {
     let folder: PathBuf = std::env::temp_dir().join(format!("demo-flight-{}", std::process::id()));
     let output = demo(&["--for", "4s", "--json", "--placement", "fused", "--flight", folder.to_str().unwrap()]);
@@ -76,7 +86,7 @@ fn what_is_asked_wrongly_is_answered_with_what_was_wanted() {
         (&["--close-every", "0s"], "'0s'"),
         (&["--placement", "sideways"], "sideways"),
         (&["--listen", "nowhere"], "nowhere"),
-        (&["--fault", "nothing"], "feed, book, strategy, execution"),
+        (&["--fault", "nothing"], "feed, book, strategy, execution, signer"),
     ] {
         let output = engine(&[&["demo"], arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

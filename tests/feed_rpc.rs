@@ -227,6 +227,27 @@ fn between_core_and_rpc_core_is_right() {
 }
 
 #[test]
+fn a_chain_that_begins_anew_is_followed_whatever_others_once_brought() {
+    let (ours, other) = (chain(0), chain(1));
+    let mut house = House::new(vec![Endpoint::new(&ours)], true);
+    house.open(0);
+    let before = house.pass(10 * SECOND);
+    let next = usize::try_from(numbers(&before).last().unwrap() + 1 - FIRST).unwrap();
+    house.on(NetEvent::Opened(ConnId(0)));
+    ours[next..next + 5].iter().for_each(|ledger| house.on(NetEvent::Bytes(ConnId(0), &marked(ledger))));
+    // The endpoint still stands, and lags too far behind to vouch for anything.
+    house.on(NetEvent::Bytes(ConnId(0), &marked(&other[next + 5])));
+    house.on(NetEvent::Closed(ConnId(0)));
+    house.on(NetEvent::Opened(ConnId(0)));
+    house.told.clear();
+    other[..5].iter().for_each(|ledger| house.on(NetEvent::Bytes(ConnId(0), &marked(ledger))));
+    assert_eq!((numbers(&house.told), faults(&house.told)), ((FIRST..FIRST + 5).collect(), vec![]));
+    // And so is another one, though it is far below what the endpoint brought.
+    house.on(NetEvent::Bytes(ConnId(0), &marked(&ours[5])));
+    assert_eq!(faults(&house.told), [(ConnId(0), FeedFault::Gap)]);
+}
+
+#[test]
 fn what_is_no_answer_is_a_fault_and_the_endpoint_is_tried_again() {
     let ledgers = chain(0);
     for damage in [&b"{"[..], b"{}", br#"{"result":{"ledgers":[{"sequence":3,"metadataXdr":"!"}],"latestLedger":3}}"#] {

@@ -180,15 +180,19 @@ fn the_fast_signer_signs_and_every_signature_of_it_is_checked() {
     let text = std::fs::read_to_string(bench.file()).unwrap();
     std::fs::write(bench.file(), text.replace("[account]", "[account]\nsigner = \"precomputed\"")).unwrap();
     let mut running = bench.start(&[]);
-    let signatures = |kind: &str| {
+    let signatures = |kinds: [&str; 2]| {
         let metrics = bench.get("/metrics").unwrap_or_default();
-        let name = format!("stellar_signatures_total{{kind=\"{kind}\"}} ");
-        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap_or(0)
+        kinds.map(|kind| {
+            let name = format!("stellar_signatures_total{{kind=\"{kind}\"}} ");
+            metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap_or(0)
+        })
     };
-    until("it has signed ten times", || signatures("precomputed") >= 10);
+    until("it has signed ten times, and all were checked", || {
+        let [signed, checked] = signatures(["precomputed", "checked"]);
+        signed >= 10 && checked == signed
+    });
     until("quotes stand in both markets", || bench.quotes_stand());
     running.signal(rustix::process::Signal::TERM);
-    until("all were checked", || signatures("checked") >= 10);
     let (status, said) = running.ended();
     assert!(status.success(), "{status}: {said}");
     assert_eq!(bench.sandbox.engine().offers, []);

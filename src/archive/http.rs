@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// The answer to a JSON body.
-    pub(super) fn post_json(&self, url: &str, json: &str, most_bytes: usize) -> Result<Vec<u8>, ArchiveError> {
+    pub(super) fn post_json(&self, url: &str, json: &[u8], most_bytes: usize) -> Result<Vec<u8>, ArchiveError> {
         let response = self.agent.post(url).content_type("application/json").send(json);
         body(url, response.map_err(|error| server(url, error.to_string()))?, most_bytes)
     }

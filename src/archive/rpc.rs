@@ -35,7 +35,8 @@ impl Rpc {
 
     fn fetch(&mut self) -> Result<(), ArchiveError> {
         let left = self.to.map_or(PAGE, |to| (to - self.next).saturating_add(1));
-        let request = rpc::ledgers_request(self.next, left.min(PAGE));
+        let mut request = Vec::new();
+        rpc::write_ledgers_request(&mut request, self.next, left.min(PAGE));
         let answer = self.client.post_json(&self.url, &request, MOST_BYTES)?;
         let server = |why: String| ArchiveError::Server { url: self.url.clone(), why };
         let ledgers = match rpc::ledgers(&answer) {

@@ -2,7 +2,7 @@
 //!
 //! The engine is run as `run` runs it, by a configuration: the one that leads to the sandbox.
 
-use super::desk::{Desk, DeskError, Ended, Fault, Occasion, Told, engine_parts, is_up, told_to_end};
+use super::desk::{Desk, DeskError, Ended, Fault, FaultyPart, Occasion, Told, engine_parts, is_up, told_to_end};
 use super::engine::{Engine, EngineError, EngineParts};
 use crate::config::{
     Config, Core, Exchange, ExchangeKind, Execution, Flight, HttpAddress, Limits, Log, LogFormat, Market,
@@ -51,18 +51,23 @@ pub struct DemoArgs {
     /// Keep the engine's inputs in this folder; `stellar-connector replay --flight FOLDER` replays them.
     #[arg(long, value_name = "FOLDER")]
     pub flight: Option<PathBuf>,
-    /// Make a stage panic, to see its quotes taken down: strategy@5s, say.
-    #[arg(long, hide = true, value_name = "STAGE@TIME", value_parser = parse_fault)]
+    /// Make a stage panic, or the signer fail, to see the quotes taken down: strategy@5s, say.
+    #[arg(long, hide = true, value_name = "PART@TIME", value_parser = parse_fault)]
     pub fault: Option<Fault>,
 }
 
 /// Reads `strategy@5s`.
 fn parse_fault(text: &str) -> Result<Fault, String> {
-    let wanted =
-        || format!("'{text}' is no fault: write it like strategy@5s, with one of feed, book, strategy, execution");
-    let (stage, after) = text.split_once('@').ok_or_else(wanted)?;
-    let stage = StageName::ALL.into_iter().find(|of| of.name() == stage).ok_or_else(wanted)?;
-    Ok(Fault { stage, after: parse_duration(after)? })
+    let wanted = || {
+        format!("'{text}' is no fault: write it like strategy@5s, with one of feed, book, strategy, execution, signer")
+    };
+    let (part, after) = text.split_once('@').ok_or_else(wanted)?;
+    let part = match StageName::ALL.into_iter().find(|stage| stage.name() == part) {
+        Some(stage) => FaultyPart::Stage(stage),
+        None if part == "signer" => FaultyPart::Signer,
+        None => return Err(wanted()),
+    };
+    Ok(Fault { part, after: parse_duration(after)? })
 }
 
 /// Why the demo cannot run, or ended badly.

@@ -26,7 +26,7 @@ const FILE_LEDGERS: u32 = 4_096;
 /// Options of `record`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RecordArgs {
-    /// Where stellar-core's stream of ledgers is read (its METADATA_OUTPUT_STREAM): pipe:/path, unix:/path or
+    /// Where stellar-core's stream of ledgers is read (its METADATA_OUTPUT_STREAM): pipe:/path, fd:N, unix:/path or
     /// tcp://host:port. It is opened again whenever it ends.
     #[arg(long, value_name = "ENDPOINT", value_parser = meta_stream, required_unless_present = "list")]
     pub from: Option<Endpoint>,

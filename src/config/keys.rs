@@ -330,7 +330,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 Text,
                 Default,
                 "\"stock\"",
-                "stock, or precomputed: signatures with nonces made ahead, a fifteenth of the time. Not on a machine that is \
+                "stock, or precomputed: signatures with nonces made ahead, a twentieth of the time. Not on a machine that is \
                  ever snapshotted and run again: two runs that hold the same nonces give the key away.",
             ),
         ],

@@ -11,8 +11,8 @@ use super::port::Port;
 use super::source::{Machine, Tools};
 use crate::events::{FeedEvent, FeedFault, MonoNanos, Sink, Stamped};
 use crate::wire::http1::{HttpLimits, Response};
-use crate::wire::json::rpc::LATEST_REQUEST;
-use crate::wire::json::rpc_reader::{LedgerPage, RpcAnswerError, RpcReader, write_ledgers_request};
+use crate::wire::json::rpc::{LATEST_REQUEST, write_ledgers_request};
+use crate::wire::json::rpc_reader::{LedgerPage, RpcAnswerError, RpcReader};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

@@ -11,7 +11,7 @@ mod status;
 pub use parts::engine_parts;
 pub use record::{FlightConfig, RecordError};
 pub use signing::start as start_signing;
-pub use signing::{Signing, SigningError};
+pub use signing::{SignerFault, Signing, SigningError};
 
 use super::engine::{Engine, EngineError, EngineParts};
 use super::handover::{self, Handover};
@@ -97,12 +97,14 @@ pub enum DeskError {
     /// The signer.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// A signature that was checked off the line is wrong; the quotes were cancelled.
-    #[error("{0}; trading has stopped, with the stock signer's signatures")]
-    Signature(SignatureFault),
-    /// Nobody checks signatures; the quotes were cancelled.
-    #[error("the thread that checks signatures has ended; trading has stopped, with the stock signer's signatures")]
-    Unchecked,
+    /// The signer is not to be trusted; the quotes were cancelled with the stock signer's signatures.
+    #[error("{fault}; the quotes were cancelled by the stock signer, and {offers} still stand")]
+    Signer {
+        /// What is wrong with it.
+        fault: SignerFault,
+        /// Quotes that still stood.
+        offers: usize,
+    },
     /// A stage failed, and `cancel-all` took its quotes down.
     #[error("{0}; cancel-all has taken its quotes down")]
     BrokenAndCancelled(EngineError),
@@ -137,21 +139,28 @@ pub struct Occasion {
     pub fault: Option<Fault>,
 }
 
-/// A stage that panics, so many turns of its thread after the start.
+/// Something that is made to go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which.
-    pub stage: StageName,
+    /// What fails.
+    pub part: FaultyPart,
     /// When, after the engine's start.
     pub after: Duration,
 }
 
-impl Fault {
-    /// Fails, `elapsed_ns` nanoseconds after the engine's start, if it is time.
-    fn strike_when_due(self, elapsed_ns: u64) {
-        let due = u128::from(elapsed_ns) >= self.after.as_nanos();
-        assert!(!due, "the stage {} was told to fail, to show what happens then", self.stage.name());
-    }
+/// What can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultyPart {
+    /// A stage, which panics.
+    Stage(StageName),
+    /// The signer that makes nonces ahead: a signature of it is taken for wrong.
+    Signer,
+}
+
+/// Panics if a stage's fault is due, `elapsed_ns` nanoseconds after the engine's start.
+fn strike_when_due(stage: StageName, after: Duration, elapsed_ns: u64) {
+    let due = u128::from(elapsed_ns) >= after.as_nanos();
+    assert!(!due, "the stage {} was told to fail, to show what happens then", stage.name());
 }
 
 /// What whoever runs the desk may want to tell people.
@@ -390,14 +399,17 @@ impl Desk {
         let health = &self.health;
         Engine::start(parts, recorders, |thread| {
             let pulse = health.pulse(pulse_name(thread));
-            let fault = self.occasion.fault.filter(|fault| thread.stages.contains(&fault.stage));
+            let fault = self.occasion.fault.and_then(|fault| match fault.part {
+                FaultyPart::Stage(stage) if thread.stages.contains(&stage) => Some((stage, fault.after)),
+                _ => None,
+            });
             let started = SystemClock.mono();
             Box::new(move |now| {
                 if let Some(pulse) = &pulse {
                     pulse.beat(now);
                 }
-                if let Some(fault) = fault {
-                    fault.strike_when_due(now.since(started));
+                if let Some((stage, after)) = fault {
+                    strike_when_due(stage, after, now.since(started));
                 }
             })
         })
@@ -438,7 +450,7 @@ impl Desk {
             if engine.has_ended() {
                 break;
             }
-            fault = fault.or_else(|| self.signing.as_ref()?.fault());
+            fault = fault.or_else(|| self.signer_fault());
             std::thread::sleep(LOOK_EVERY);
         }
         self.publish(&mut engine);
@@ -448,7 +460,18 @@ impl Desk {
         let tick_to_wire_ns = Percentiles::of(engine.latencies[4].total());
         let ended = Ended { tick_to_wire_ns, offers: own_offers(&engine) };
         engine.stop()?;
-        fault.map_or(Ok(ended), Err)
+        fault.map_or(Ok(()), |fault| Err(DeskError::Signer { fault, offers: ended.offers }))?;
+        Ok(ended)
+    }
+
+    /// What is wrong with the signer, or is to be taken for it.
+    fn signer_fault(&self) -> Option<SignerFault> {
+        let signing = self.signing.as_ref()?;
+        let wanted = self.occasion.fault.filter(|fault| fault.part == FaultyPart::Signer);
+        if wanted.is_some_and(|fault| self.started.elapsed() >= fault.after) {
+            signing.watch().raise(SignatureFault::Invalid);
+        }
+        signing.fault()
     }
 
     /// The engine has ended by itself: trading has stopped, and a process of its own takes the quotes down.

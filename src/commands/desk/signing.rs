@@ -1,9 +1,8 @@
 //! The account's signer, and the thread that looks after it.
 
-use super::DeskError;
 use crate::config::SignerKind;
 use crate::pipeline::clock::SystemClock;
-use crate::signer::precomputed::{PrecomputedError, SignerCare, SignerWatch, precomputed};
+use crate::signer::precomputed::{PrecomputedError, SignatureFault, SignerCare, SignerWatch, precomputed};
 use crate::signer::{AccountSigner, LocalSigner};
 use std::io;
 use std::sync::Arc;
@@ -27,6 +26,17 @@ pub enum SigningError {
     /// No thread.
     #[error("the system gives no thread for the signer: {0}; the limit of processes is reached")]
     Thread(#[from] io::Error),
+}
+
+/// Why trading must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerFault {
+    /// A signature that was checked off the line is wrong.
+    #[error(transparent)]
+    Signature(#[from] SignatureFault),
+    /// Nobody checks any more.
+    #[error("the thread that checks signatures has ended")]
+    Unchecked,
 }
 
 /// The signer that is wanted. Its thread inherits the caller's CPU affinity: to be called from one that is not pinned.
@@ -60,10 +70,10 @@ impl Signing {
     }
 
     /// What is wrong with it, if anything: also that its thread has ended by itself, so that nothing is checked any more.
-    pub(super) fn fault(&self) -> Option<DeskError> {
+    pub(super) fn fault(&self) -> Option<SignerFault> {
         let has_ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
-        let fault = self.watch.fault().map(DeskError::Signature);
-        fault.or_else(|| has_ended.then_some(DeskError::Unchecked))
+        let fault = self.watch.fault().map(SignerFault::Signature);
+        fault.or_else(|| has_ended.then_some(SignerFault::Unchecked))
     }
 }
 
@@ -78,7 +88,6 @@ impl Drop for Signing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signer::precomputed::SignatureFault;
 
     fn key() -> LocalSigner {
         LocalSigner::from_seed(&[9; 32])
@@ -95,12 +104,12 @@ mod tests {
         let faulty = signing();
         assert!(faulty.fault().is_none());
         faulty.watch.raise(SignatureFault::Reused);
-        assert!(matches!(faulty.fault(), Some(DeskError::Signature(SignatureFault::Reused))));
+        assert_eq!(faulty.fault(), Some(SignerFault::Signature(SignatureFault::Reused)));
         let ended = signing();
         ended.stop.store(true, Ordering::Relaxed);
         while ended.fault().is_none() {
             std::thread::yield_now();
         }
-        assert!(matches!(ended.fault(), Some(DeskError::Unchecked)));
+        assert_eq!(ended.fault(), Some(SignerFault::Unchecked));
     }
 }

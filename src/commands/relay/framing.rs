@@ -3,7 +3,6 @@
 
 use crate::wire::ledger::{LedgerHeader, LedgerVisitor, SkimError, skim};
 use crate::wire::record_mark::{RecordSplitter, mark_of};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -21,7 +20,7 @@ pub(super) struct Framing {
     lost: Option<Instant>,
     had_writer: bool,
     /// A ledger that cannot be read, and since when it is held back.
-    doubtful: Option<(Arc<[u8]>, Instant)>,
+    doubtful: Option<(Box<[u8]>, Instant)>,
     last: Option<Place>,
     pub(super) spoilt: u64,
     pub(super) gaps: u64,
@@ -52,7 +51,7 @@ impl Framing {
     }
 
     /// Takes what core wrote, and passes each whole ledger on with its mark.
-    pub(super) fn bytes(&mut self, mut bytes: &[u8], now: Instant, mut publish: impl FnMut(Arc<[u8]>)) {
+    pub(super) fn bytes(&mut self, mut bytes: &[u8], now: Instant, mut publish: impl FnMut(Box<[u8]>)) {
         if !self.had_writer {
             info!("core writes");
             self.had_writer = true;
@@ -70,21 +69,20 @@ impl Framing {
                 Ok(None) => return,
                 Ok(Some(ledger)) => {
                     let mut place = Place::default();
-                    let read = skim(ledger, &mut place);
-                    let record = mark_of(ledger.len()).map(|mark| Arc::from([&mark[..], ledger].concat()));
-                    match (read, record) {
-                        (Ok(()), Some(record)) => {
+                    match skim(ledger, &mut place) {
+                        Ok(()) => {
+                            let record = record(ledger);
                             self.believe(&mut publish);
                             publish(record);
                             self.follow(place);
                         }
                         // The engines may know it; or they say so, and stop.
-                        (Err(SkimError::UnknownProtocol { .. }), Some(record)) => {
+                        Err(SkimError::UnknownProtocol { .. }) => {
+                            let record = record(ledger);
                             self.believe(&mut publish);
                             self.doubtful = Some((record, now));
                         }
-                        (Err(error), _) => return self.lose(&error.to_string(), now),
-                        (_, None) => return self.lose("it is too long for a mark", now),
+                        Err(error) => return self.lose(&error.to_string(), now),
                     }
                 }
                 Err(error) => return self.lose(&error.to_string(), now),
@@ -93,14 +91,14 @@ impl Framing {
     }
 
     /// Passes on what was held back, if it is time.
-    pub(super) fn on_time(&mut self, now: Instant, mut publish: impl FnMut(Arc<[u8]>)) {
+    pub(super) fn on_time(&mut self, now: Instant, mut publish: impl FnMut(Box<[u8]>)) {
         let is_time = self.doubtful.as_ref().is_some_and(|(_, since)| now.duration_since(*since) >= DOUBT);
         if is_time && self.splitter.finish().is_ok() {
             self.believe(&mut publish);
         }
     }
 
-    fn believe(&mut self, publish: &mut impl FnMut(Arc<[u8]>)) {
+    fn believe(&mut self, publish: &mut impl FnMut(Box<[u8]>)) {
         if let Some((record, _)) = self.doubtful.take() {
             warn!("a ledger of a protocol that this relay does not know is passed on unread: is there a newer relay?");
             publish(record);
@@ -108,7 +106,7 @@ impl Framing {
     }
 
     /// The last writer has gone, so the next byte begins a ledger.
-    pub(super) fn ended(&mut self, mut publish: impl FnMut(Arc<[u8]>)) {
+    pub(super) fn ended(&mut self, mut publish: impl FnMut(Box<[u8]>)) {
         if let Err(error) = self.splitter.finish() {
             self.spoilt += 1;
             self.doubtful = None;
@@ -147,6 +145,12 @@ impl Framing {
     }
 }
 
+/// The ledger behind its mark.
+fn record(ledger: &[u8]) -> Box<[u8]> {
+    let Some(mark) = mark_of(ledger.len()) else { unreachable!("its length came out of a mark") };
+    [&mark[..], ledger].concat().into_boxed_slice()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +166,7 @@ mod tests {
     }
 
     fn record(ledger: &[u8]) -> Vec<u8> {
-        [&mark_of(ledger.len()).unwrap()[..], ledger].concat()
+        super::record(ledger).into_vec()
     }
 
     /// Three ledgers in a row of a stellar-core.

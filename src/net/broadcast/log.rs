@@ -1,12 +1,11 @@
 //! The records that readers may still want, oldest first.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Records by their number, counted from the first that was ever added. Bounded by bytes; the newest is always there.
 #[derive(Debug)]
 pub(super) struct Log {
-    records: VecDeque<Arc<[u8]>>,
+    records: VecDeque<Box<[u8]>>,
     /// Number of the oldest that is kept.
     first: u64,
     bytes: usize,
@@ -35,8 +34,8 @@ impl Log {
     }
 
     /// Record `number`; `None` if it is yet to come, or gone.
-    pub(super) fn get(&self, number: u64) -> Option<&Arc<[u8]>> {
-        self.records.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    pub(super) fn get(&self, number: u64) -> Option<&[u8]> {
+        self.records.get(usize::try_from(number.checked_sub(self.first)?).ok()?).map(AsRef::as_ref)
     }
 
     /// Whether record `number` had to go.
@@ -44,7 +43,7 @@ impl Log {
         number < self.first
     }
 
-    pub(super) fn push(&mut self, record: Arc<[u8]>) {
+    pub(super) fn push(&mut self, record: Box<[u8]>) {
         self.bytes += record.len();
         self.records.push_back(record);
         while self.bytes > self.max_bytes && self.records.len() > 1 {
@@ -73,7 +72,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record(length: usize) -> Arc<[u8]> {
+    fn record(length: usize) -> Box<[u8]> {
         vec![0; length].into()
     }
 

@@ -20,7 +20,6 @@ use mio::event::Event;
 use mio::{Registry, Token};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 
 /// What is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +135,7 @@ impl Broadcast {
     }
 
     /// Adds a record.
-    pub fn publish(&mut self, record: Arc<[u8]>) {
+    pub fn publish(&mut self, record: Box<[u8]>) {
         self.counts.records += 1;
         self.counts.bytes += record.len() as u64;
         self.log.push(record);

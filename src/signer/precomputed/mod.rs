@@ -19,7 +19,8 @@
 //! * **In one process.** The pool is a page that is empty in a child of a fork, left out of core dumps, and never swapped
 //!   (`vault.rs`).
 //! * **In one time.** A nonce is replaced after 1.5 s and refused after 4 s, or when monotonic clock and wall clock have
-//!   drifted apart by more than a second; when that happens, or the kernel's boot id is another, all are wiped.
+//!   drifted apart by more than a second since it was made; those are wiped by whichever thread meets them first. When the
+//!   kernel's boot id is another, all are wiped.
 //! * **Watched.** Off the line every signature is verified strictly, and each `R` compared with 65,536 before it. The first
 //!   fault ends the use of nonces and, through [`SignerWatch`], trading. While more signatures wait to be checked than
 //!   there is room for, or nonces have run out, the stock signer signs.
@@ -57,8 +58,6 @@ const UNCHECKED: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often it is asked whether this is still the same boot.
 const BOOT_EVERY_NS: u64 = 1_000_000_000;
-/// How far the clocks may drift apart between two looks, nanoseconds.
-const JUMP_NS: u64 = 1_000_000_000;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Why there is no such signer.
@@ -133,7 +132,6 @@ pub struct SignerCare {
     checker: Checker,
     watch: Arc<SignerWatch>,
     made: u64,
-    looked: Option<Now>,
     boot: Boot,
 }
 
@@ -161,7 +159,6 @@ pub fn precomputed(stock: LocalSigner) -> Result<(PrecomputedSigner, SignerCare)
         checker: Checker::new(key),
         watch: Arc::clone(&watch),
         made: 0,
-        looked: None,
         boot: Boot { id: std::fs::read_to_string(BOOT_ID).ok(), asked: Now::default() },
     };
     let signer = PrecomputedSigner { scalar: expanded.scalar, stock, pool, unchecked, watch };
@@ -243,7 +240,7 @@ impl SignerCare {
     /// One look.
     pub fn look(&mut self, now: Now) {
         self.check();
-        if self.has_jumped(now) || self.is_another_boot(now) {
+        if self.is_another_boot(now) {
             self.pool.empty();
         }
         if self.watch.faulty.load(Ordering::Relaxed) {
@@ -264,13 +261,6 @@ impl SignerCare {
                 Err(fault) => self.watch.raise(fault),
             }
         }
-    }
-
-    fn has_jumped(&mut self, now: Now) -> bool {
-        let Some(before) = self.looked.replace(now) else { return false };
-        let by_mono = now.mono.0.wrapping_sub(before.mono.0).cast_signed();
-        let by_utc = now.utc.0.wrapping_sub(before.utc.0).cast_signed();
-        by_mono.wrapping_sub(by_utc).unsigned_abs() > JUMP_NS
     }
 
     fn is_another_boot(&mut self, now: Now) -> bool {

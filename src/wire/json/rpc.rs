@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::io::Write as _;
 
 /// Why an answer is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,12 +51,14 @@ struct Refusal {
 /// The request for the newest ledger's number.
 pub const LATEST_REQUEST: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"getLatestLedger"}"#;
 
-/// The request for at most so many ledgers from this one on.
-#[must_use]
-pub fn ledgers_request(from: u32, limit: u32) -> String {
-    format!(
+/// Writes the request for at most so many ledgers from this one on.
+pub fn write_ledgers_request(request: &mut Vec<u8>, from: u32, limit: u32) {
+    request.clear();
+    // Writing into memory does not fail.
+    let _ = write!(
+        request,
         r#"{{"jsonrpc":"2.0","id":1,"method":"getLedgers","params":{{"startLedger":{from},"pagination":{{"limit":{limit}}}}}}}"#
-    )
+    );
 }
 
 /// Reads a page of ledgers.
@@ -82,6 +85,17 @@ fn result<T>(answer: Answer<T>) -> Result<T, RpcError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_takes_the_place_of_the_one_before() {
+        let mut request = b"before".to_vec();
+        write_ledgers_request(&mut request, 7, 10);
+        let wanted = serde_json::json!({
+            "jsonrpc": "2.0", "id": 1, "method": "getLedgers",
+            "params": { "startLedger": 7, "pagination": { "limit": 10 } },
+        });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&request).unwrap(), wanted);
+    }
 
     #[test]
     fn a_page_has_its_ledgers_and_the_newest() {

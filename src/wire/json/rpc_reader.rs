@@ -3,7 +3,6 @@
 use super::tape::TapeReader;
 use simd_json::prelude::{TypedScalarValue, ValueAsScalar, ValueIntoString};
 use simd_json::tape::{Object, Value};
-use std::io::Write as _;
 
 /// Why an answer is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,16 +95,6 @@ impl RpcReader {
     }
 }
 
-/// Writes the request for at most so many ledgers from this one on.
-pub fn write_ledgers_request(request: &mut Vec<u8>, from: u32, limit: u32) {
-    request.clear();
-    // Writing into memory does not fail.
-    let _ = write!(
-        request,
-        r#"{{"jsonrpc":"2.0","id":1,"method":"getLedgers","params":{{"startLedger":{from},"pagination":{{"limit":{limit}}}}}}}"#
-    );
-}
-
 fn metadata<'v>(ledger: &Value<'_, 'v>) -> Result<&'v [u8], RpcAnswerError> {
     let bad = RpcAnswerError::Bad("metadataXdr");
     let ledger = ledger.as_object().ok_or(bad)?;
@@ -150,9 +139,6 @@ mod tests {
         assert_eq!(reader.latest(), Err(RpcAnswerError::NotJson));
         reader.load(br#"{"result":{"id":"a","protocolVersion":23,"sequence":7}}"#);
         assert_eq!(reader.latest(), Ok(7));
-        let mut request = Vec::new();
-        write_ledgers_request(&mut request, 7, 10);
-        assert_eq!(String::from_utf8(request).unwrap(), rpc::ledgers_request(7, 10));
     }
 
     #[test]
